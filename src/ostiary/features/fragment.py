@@ -1,0 +1,125 @@
+"""The contract of a feature: a frozen block that a person writes, and the fragment it becomes.
+
+A feature is one file. It holds the `Block` subclass, the `stage` of each HTTP filter it uses and
+`fragment()`, which *returns* values; only the fold in `compiler/` writes. Equal fragments join,
+different ones raise `CompileError`. To add a feature: that file, one line on the noun in
+`language/`, one golden page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+from google.protobuf.message import Message
+from pydantic import BaseModel, ConfigDict
+
+from ostiary.names import Key
+from ostiary.policy.rules import Level
+
+
+class Stage(IntEnum):
+    """The order of HTTP filters, top to bottom. The order is the security argument."""
+
+    SHED = 10
+    """Drop what floods us (per-address limits) before anything costs CPU."""
+    CORS = 20
+    """Answer a true preflight of an allowed origin: it carries no credentials to check."""
+    CROSS_SITE = 30
+    """Refuse forged cross-site requests before the slow path could refresh their session."""
+    WHO = 40
+    """Verify credentials: nothing below may read an unverified one."""
+    SHADOW = 50
+    """Ask the route's own rules, to know whether the slow path is needed."""
+    GATE = 60
+    """Turn strangers away natively: they must not buy Python time."""
+    LOGIN = 70
+    """The slow path: refresh, redirect, refusal page."""
+    HANDOVER = 80
+    """Verify what `login` handed over; missing is allowed, for the next stage enforces."""
+    MAY = 90
+    """Enforce the rules: the only stage that lets a request pass, deny by default."""
+    HOW_MUCH = 100
+    """Limits per identity, counted only for those who may."""
+    HYGIENE = 110
+    """Take our cookies out of the request, and the application's forgeries out of the answer."""
+    ROUTE = 120
+    """Forward."""
+
+
+class Merge(StrEnum):
+    """How a field of a lower level combines with the one above: `Annotated[..., Merge.X]`."""
+
+    MIN = "min"
+    MAX = "max"
+    SUBSET = "subset"
+    """Only what both allow; the lower level may not name more than the upper."""
+    UNION = "union"
+    OWN = "own"
+    """No security meaning: the nearest level wins."""
+
+
+class Block(BaseModel):
+    """What a person writes under one feature's key. Closed, frozen, strict."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    feature: ClassVar[str]
+    """The key in the document; the same word in docs and errors."""
+
+    def fragment(self, site: Site) -> Fragment:
+        """What this block asks of one route at one gateway."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class SignInSite:
+    """What a feature must know about sign-in at a gateway."""
+
+    host: str
+    """`login.<domain>`."""
+    origin: str
+    """`https://login.<domain>:8443`, with the port unless it is 443."""
+    group_set: str
+    """`gv`: the hash of all group names that policies name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a block stands: one route on one host of one gateway, all defaults resolved."""
+
+    route: Key
+    host: str
+    """Lower case, no port; `*.x.example` for a wildcard."""
+    origin: str
+    """`https://host:port` as a browser spells it (no port when it is the scheme's own)."""
+    levels: tuple[Level, ...]
+    """Every `access` the request must pass, gateway first."""
+    policy: str
+    """Content hash of the route's policy record; see `plan.policy`."""
+    sign_in: SignInSite | None
+    """None when the route has no `login`."""
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    """The other blocks of the same route by feature name, for features that must agree (cors)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One HTTP filter slot on the listener. The same name always carries the same config."""
+
+    stage: Stage
+    name: str
+    config: Message
+    """The listener-level config (goes to ECDS); off except where a route turns it on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What one block asks for. The fold joins by name."""
+
+    filters: tuple[Filter, ...] = ()
+    per_route: Mapping[str, Message] = field(default_factory=dict)
+    """Filter name -> its per-route message; naming a filter here turns it on for the route."""
+    route: Message | None = None
+    """A partial `envoy.config.route.v3.Route`, merged into the route; scalars may not clash."""

@@ -1,0 +1,44 @@
+"""The policy record: all that `login` and `explain` need to decide about a route again.
+
+It is stored under its content hash before the proxies get a route that names the hash, and is
+never changed; so a decision can be explained long after the document has moved on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from ostiary.policy.rules import Level
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """One route's rules as they stood when compiled."""
+
+    route: str
+    """`tenant/namespace/name`."""
+    hosts: tuple[str, ...]
+    levels: tuple[Level, ...]
+    login: bool
+    place: str
+    """`file:line:column` of the route."""
+
+    def dump(self) -> str:
+        """Canonical JSON: equal records give equal text."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @property
+    def hash(self) -> str:
+        """The first 16 hex digits of the SHA-256 of `dump()`."""
+        return hashlib.sha256(self.dump().encode()).hexdigest()[:16]
+
+
+def load(text: str) -> PolicyRecord:
+    """The record whose `dump()` was `text`."""
+    return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(PolicyRecord)

@@ -1,0 +1,99 @@
+"""The database behind every table: SQLite (WAL) by default, Postgres by URL.
+
+A `Database` is synchronous and thread-safe; shells call it from worker threads. Tables register
+themselves on `METADATA`. Fed by `app`; feeds the other files of this room.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, MetaData, create_engine, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+
+from ostiary.errors import Unreachable
+
+METADATA: Final = MetaData()
+
+
+class Database:
+    """Connections to one database; `read()` and `write()` are transactions."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = _engine(url)
+
+    @classmethod
+    def in_folder(cls, state: Path) -> Database:
+        """The embedded database of a state directory (created 0600)."""
+        file = state / "ostiary.db"
+        if not file.exists():
+            file.touch(mode=0o600)
+        return cls(f"sqlite:///{file}")
+
+    def create(self) -> None:
+        """All tables exist afterwards, at the newest schema."""
+        METADATA.create_all(self._engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for queries."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except OperationalError as error:
+            raise _unreachable(error) from error
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock; commits on leaving, rolls back on error."""
+        try:
+            with (
+                self._engine.connect().execution_options(ostiary_write=True) as connection,
+                connection.begin(),
+            ):
+                yield connection
+        except OperationalError as error:
+            raise _unreachable(error) from error
+
+    def close(self) -> None:
+        """No connection is left open."""
+        self._engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=5000",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns writer can deadlock with another; a writer therefore locks at once.
+    write = connection.get_execution_options().get("ostiary_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _unreachable(error: OperationalError) -> Unreachable:
+    return Unreachable(
+        "store-unreachable",
+        f"the store did not answer: {error.orig}",
+        "check that the state directory is writable, or the database URL",
+    )

@@ -1,0 +1,70 @@
+"""The words that several processes must spell alike: cookies, headers, claims, metadata.
+
+The compiler writes them into Envoy, `login` and the mini gateways read them back. Nothing else
+may spell them again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- headers: the whole prefix is ours; a client's own are stripped before anything reads them ---
+RESERVED_PREFIX: Final = "x-ostiary-"
+SCOPE_HEADER: Final = "x-ostiary-scope"
+"""`listener|host`, set by early header mutation, read by scoped routes, removed before upstream."""
+HANDOVER_HEADER: Final = "x-ostiary-handover"
+"""A token of audience `HANDOVER_AUDIENCE` that `login` hands to the second jwt filter, 30 s."""
+ASSERTION_HEADER: Final = "x-ostiary-assertion"
+"""The signed identity assertion for the application and its mini gateway, 5 minutes."""
+OFFLINE_HEADER: Final = "x-ostiary-offline"
+"""`1` when the edge let a request pass under `sessions.offline_grace`."""
+DECISION_HEADER: Final = "x-ostiary-decision"
+"""On every answer: the id under which `ostiary explain` finds the decision."""
+AUTHZ_FAILED_HEADER: Final = "x-envoy-auth-failure-mode-allowed"
+"""Set by Envoy itself when `login` did not answer; stripped from clients."""
+
+# --- cookies: host-only, Secure, HttpOnly, SameSite=Lax ---
+COOKIE_PREFIX: Final = "__Host-ostiary-"
+SESSION_COOKIE: Final = "__Host-ostiary-session"
+"""On an application host: the ES256 session token."""
+REFRESH_COOKIE: Final = "__Host-ostiary-refresh"
+"""On an application host: the 256-bit refresh handle."""
+START_COOKIE_PREFIX: Final = "__Host-ostiary-start-"
+"""On an application host: `<prefix><start>=1`, set by the native redirect; one a tab."""
+SSO_COOKIE: Final = "__Host-ostiary-sso"
+"""On the sign-in host: the handle of the person's session there."""
+PENDING_COOKIE: Final = "__Host-ostiary-pending"
+"""On the sign-in host: sealed pending sign-ins, several tabs at once."""
+
+# --- paths of ours on an application host, answered by `login` ---
+OWN_PATHS: Final = "/.ostiary/"
+CALLBACK_PATH: Final = "/.ostiary/callback"
+LOGOUT_PATH: Final = "/.ostiary/logout"
+
+# --- paths of the sign-in host ---
+SIGN_IN_PATH: Final = "/sign-in"
+"""`GET /sign-in?start=<start>&to=<absolute URL, raw, last>`; `POST` carries username, password."""
+
+# --- tokens ---
+SESSION_AUDIENCE: Final = "ostiary:session"
+HANDOVER_AUDIENCE: Final = "ostiary:handover"
+SESSION_TYPE: Final = "ostiary-session+jwt"
+HANDOVER_TYPE: Final = "ostiary-handover+jwt"
+ASSERTION_TYPE: Final = "ostiary-assertion+jwt"
+ASSERTION_CLAIM: Final = "assertion"
+"""The claim of a session token that holds the identity assertion, carried on by Envoy natively."""
+
+# --- dynamic metadata ---
+JWT_METADATA: Final = "envoy.filters.http.jwt_authn"
+SESSION_KEY: Final = "session"
+"""Claims of a valid session (or handed-over, or graced) token: what every rule reads."""
+STALE_KEY: Final = "stale"
+"""Claims of a token of ours, expired within the absolute limit: proves "not a stranger"."""
+ASSERTION_KEY: Final = "assertion"
+"""At a mini gateway: claims of the user assertion."""
+RBAC_METADATA: Final = "envoy.filters.http.rbac"
+SHADOW_RESULT: Final = "shadow_engine_result"
+
+# --- what the edge tells `login` about the route (ext_authz context extensions) ---
+CONTEXT_ROUTE: Final = "route"
+CONTEXT_POLICY: Final = "policy"
