@@ -1,0 +1,30 @@
+# Every command there is. `make demo` and `make test` do all the set-up by themselves.
+.PHONY: demo check test golden clean
+
+demo: ## one command protects a real application
+	@tools/bootstrap run
+	@exec .venv/bin/ostiary demo
+
+check: ## under a minute: style, types, import contracts, unit, golden and meaning tests
+	@tools/bootstrap dev
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/ruff check --quiet
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/pytest -q -n 2 tests/house tests/unit tests/golden tests/meaning
+
+test: ## everything, real Envoy and browser included
+	@tools/bootstrap dev
+	@tools/browser
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/ruff check --quiet
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/pytest -n 2 tests
+
+golden: ## write the golden pages anew; read the difference before you commit it
+	@tools/bootstrap dev
+	.venv/bin/pytest -q tests/golden --golden-update
+
+clean: ## take away what the commands above made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
