@@ -1,0 +1,1 @@
+"""The application that `ostiary demo` protects, and the document that protects it."""
