@@ -1,0 +1,1 @@
+"""The whole pipeline, in order; the only room that knows two shells."""
