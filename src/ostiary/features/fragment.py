@@ -86,6 +86,28 @@ class SignInSite:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenerSite:
+    """What the filters of one HTTPS listener share; the same for every route on it."""
+
+    issuer: str
+    """`iss` of every token of ours."""
+    jwks: str
+    """Public signing keys, the next one included, as a JSON Web Key set."""
+    authz_cluster: str
+    """Where the slow path is called."""
+    port: int
+    """The listener's port, for the address that a stranger returns to."""
+    sign_in: SignInSite | None
+    """None when no route of this gateway has `login`."""
+    token_lifetime: int
+    """Seconds; a session token with a longer remaining life is not accepted."""
+    absolute_lifetime: int
+    """Seconds after which a token of ours proves nothing at all any more."""
+    offline_grace: int
+    """Seconds a token may be expired while `login` does not answer; 0 for not at all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Where a block stands: one route on one host of one gateway, all defaults resolved."""
 
