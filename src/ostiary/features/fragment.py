@@ -48,6 +48,11 @@ class Stage(IntEnum):
     ROUTE = 120
     """Forward."""
 
+    @property
+    def slot(self) -> str:
+        """`ostiary.<stage>`: name of the filter, of its ECDS resource and of per-route config."""
+        return f"ostiary.{self.name.lower()}"
+
 
 class Merge(StrEnum):
     """How a field of a lower level combines with the one above: `Annotated[..., Merge.X]`."""
@@ -108,6 +113,24 @@ class ListenerSite:
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """What the listener-level config of a slot may depend on: a gateway, none of its routes."""
+
+    issuer: str
+    """`iss` of every token of ours."""
+    jwks: str
+    """Our public keys, a JWK set as canonical JSON."""
+    sign_in: SignInSite | None
+    """None when no route of the gateway has `login`."""
+    token_lifetime: int
+    """Seconds a session token lives."""
+    absolute_lifetime: int
+    """Seconds after sign-in at which a session ends, whatever happens."""
+    offline_grace: int
+    """Seconds an expired token passes while `login` is away; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Where a block stands: one route on one host of one gateway, all defaults resolved."""
 
@@ -132,6 +155,7 @@ class Filter:
 
     stage: Stage
     name: str
+    """`stage.slot`."""
     config: Message
     """The listener-level config (goes to ECDS); off except where a route turns it on."""
 
