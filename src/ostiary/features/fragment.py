@@ -113,24 +113,6 @@ class ListenerSite:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """What the listener-level config of a slot may depend on: a gateway, none of its routes."""
-
-    issuer: str
-    """`iss` of every token of ours."""
-    jwks: str
-    """Our public keys, a JWK set as canonical JSON."""
-    sign_in: SignInSite | None
-    """None when no route of the gateway has `login`."""
-    token_lifetime: int
-    """Seconds a session token lives."""
-    absolute_lifetime: int
-    """Seconds after sign-in at which a session ends, whatever happens."""
-    offline_grace: int
-    """Seconds an expired token passes while `login` is away; 0 for never."""
-
-
-@dataclass(frozen=True, slots=True)
 class Site:
     """Where a block stands: one route on one host of one gateway, all defaults resolved."""
 
