@@ -54,6 +54,8 @@ class Identity:
     """The user name: what `users:` compares with, together with `email`."""
     email: str = ""
     groups: frozenset[str] = frozenset()
+    groups_known: bool = True
+    """False when the token was minted for another set of group names: its groups say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,21 @@ class Challenge:
     max_age: int | None = None
 
 
+class Remedy(StrEnum):
+    """What kind of act would help."""
+
+    SIGN_IN = "sign-in"
+    """Sign in, or sign in afresh."""
+    MEMBERSHIP = "membership"
+    """Ask the owner to be named in the rule or put into the group."""
+    ACCOUNT = "account"
+    """Use another account, or have the e-mail address of this one set."""
+    REQUEST = "request"
+    """Another method or path would be allowed."""
+    OWNER = "owner"
+    """Only the owner of the rules can change this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """The smallest condition that is not met: of which rule, in words, and its kind of remedy."""
@@ -88,6 +105,7 @@ class Missing:
     rule: str
     condition: str
     remedy: str
+    """A `Remedy`."""
 
 
 @dataclass(frozen=True, slots=True)
