@@ -1,0 +1,146 @@
+"""What the admin API asks of the rest of the control plane. `app` implements it.
+
+Every value here becomes JSON field by field, so a name in this file is a name in the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ostiary.plan.effective import Effective
+from ostiary.plan.explain import Explanation
+from ostiary.plan.record import DecisionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class AddressStatus:
+    """Where a gateway's listener really listens."""
+
+    listener: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """One gateway of the accepted revision."""
+
+    namespace: str
+    name: str
+    addresses: tuple[AddressStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyStatus:
+    """One Envoy that should be there."""
+
+    id: str
+    """Its SPIFFE id."""
+    connected: bool
+    revision: int | None
+    """The newest revision it took without a refusal."""
+    since: float
+    """Seconds since 1970 of its last connect or disconnect; 0 when it never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionStatus:
+    """The revision that is served."""
+
+    number: int
+    hash: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Red:
+    """One thing that is wrong now, with its place and remedy."""
+
+    code: str
+    place: str
+    """`file:line:column`, or the name of a process or proxy."""
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """The decision log since it was made. `dropped > 0` is red."""
+
+    written: int
+    dropped: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that `ostiary status` shows. It is green when `red` is empty."""
+
+    revision: RevisionStatus | None
+    """None: no document has ever been accepted."""
+    gateways: tuple[GatewayStatus, ...]
+    proxies: tuple[ProxyStatus, ...]
+    red: tuple[Red, ...]
+    warnings: tuple[str, ...]
+    log: LogStatus
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One local account, without its secrets."""
+
+    name: str
+    email: str
+    groups: tuple[str, ...]
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinToken:
+    """What a proxy on another machine is started with, once."""
+
+    proxy: str
+    token: str
+    expires: float
+    control_plane: str
+    """`host:port` of the enrolment."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionQuery:
+    """Which records of the log are asked for; None: any."""
+
+    limit: int = 50
+    route: str | None = None
+    subject: str | None = None
+    denied: bool | None = None
+
+
+class ControlPlane(Protocol):
+    """The running control plane. Every method may raise `OstiaryError`; its sentence is sent."""
+
+    async def status(self) -> Status:
+        """How things are now."""
+
+    async def explain(self, decision: str) -> Sequence[Explanation]:
+        """One explanation a record of the id `decision`; empty: not recorded."""
+
+    async def effective(self, route: str) -> Effective | None:
+        """The route of the accepted revision; None: there is none of that name."""
+
+    async def decisions(self, query: DecisionQuery) -> Sequence[DecisionRecord]:
+        """The newest records that match, newest first."""
+
+    async def users(self) -> Sequence[User]:
+        """Every local account, by name."""
+
+    async def add_user(self, name: str, email: str, groups: Sequence[str], password: str) -> User:
+        """The account exists afterwards; `Refused` when the name is taken or the password poor."""
+
+    async def disable_user(self, name: str) -> User:
+        """The account cannot sign in and its sessions are dead; `Refused` for an unknown name."""
+
+    async def join_token(self, proxy: str) -> JoinToken:
+        """A single-use token for the proxy with the SPIFFE id (or plain name) `proxy`."""

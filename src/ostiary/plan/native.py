@@ -1,0 +1,252 @@
+"""What Envoy's `response_code_details` and flags mean, in words: refusals that no rule decided.
+
+Pure. Fed by one record of the decision log; feeds `explain`. The words come from Envoy 1.40's
+`stream_info.h` and from the filters named beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ostiary.plan.record import DecisionRecord
+
+UNAUTHORIZED, FORBIDDEN, UNAVAILABLE, BAD_REQUEST = 401, 403, 503, 400
+FIRST_ERROR: Final = 400
+_RBAC: Final = "rbac_access_denied_matched_policy["
+
+
+class Stage(StrEnum):
+    """Which part of the way an answer came from."""
+
+    APPLICATION = "the application"
+    GATEWAY = "the gateway's own answer"
+    PATH = "the path guard"
+    CROSS_SITE = "the cross-site check"
+    GATE = "the gate"
+    RULES = "access"
+    LOGIN = "login"
+    LOGIN_AWAY = "login is away"
+    LIMITS = "limits"
+    COOKIES = "the cookie check"
+    CREDENTIAL = "the credential check"
+    CALLER = "the caller check"
+    ROUTING = "routing"
+    UPSTREAM = "the way to the resource"
+    CLIENT = "the client"
+    PROTOCOL = "the HTTP rules"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """Where an answer came from, why, and what can be done."""
+
+    stage: Stage
+    sentence: str
+    remedy: str = ""
+
+
+def is_mini_gateway(record: DecisionRecord) -> bool:
+    """Whether the record was written beside a resource rather than at the edge."""
+    return "/service/" in record.proxy
+
+
+def read(record: DecisionRecord) -> Native:
+    """Where the answer of `record` came from. Never a guess: else `Stage.UNKNOWN` with the code."""
+    details = record.details.partition("{")[0]
+    if details == "via_upstream":
+        return _application(record)
+    if details.startswith(_RBAC):
+        return _rbac(record, details.removeprefix(_RBAC).removesuffix("]"))
+    for found in (
+        _EXACT.get(details),
+        _login(record, details),
+        _limits(record, details),
+        _upstream(record, details),
+        _malformed(record, details),
+    ):
+        if found is not None:
+            return found
+    return Native(
+        Stage.UNKNOWN,
+        f"the proxy answered {record.code} and said {record.details or 'nothing about why'}",
+    )
+
+
+def _application(record: DecisionRecord) -> Native:
+    if record.code >= FIRST_ERROR:
+        return Native(
+            Stage.APPLICATION,
+            f"the request passed every check; the application itself answered {record.code}",
+            "ask the application's own log",
+        )
+    return Native(Stage.APPLICATION, "the request passed every check and was answered")
+
+
+def _rbac(record: DecisionRecord, policy: str) -> Native:
+    if policy.startswith("cross"):
+        return _CROSS_SITE
+    if policy.startswith("caller") or (is_mini_gateway(record) and not record.credential):
+        return _caller(record)
+    if record.code == UNAVAILABLE:
+        return _LOGIN_AWAY
+    if not record.credential and record.code in {302, UNAUTHORIZED}:
+        return Native(
+            Stage.GATE,
+            "nobody was signed in, and the route asks who is there",
+            "sign in",
+        )
+    return Native(Stage.RULES, "no rule let the request pass")
+
+
+def _caller(record: DecisionRecord) -> Native:
+    peer = record.peer or "a peer without a certificate"
+    if record.peer and not record.credential:
+        return Native(
+            Stage.CALLER,
+            f"the mini gateway got no valid user assertion with the request of {peer}",
+            "a caller's certificate alone opens nothing: requests come through the gateway",
+        )
+    return Native(
+        Stage.CALLER,
+        f"{peer} is not among the declared callers of this service",
+        "name the gateway under the service's mini_gateway.callers",
+    )
+
+
+_CROSS_SITE: Final = Native(
+    Stage.CROSS_SITE,
+    "the request came from another site's page, and carries a cookie of this one",
+    "send it from the application's own pages, or list the origin under `cors`",
+)
+_LOGIN_AWAY: Final = Native(
+    Stage.LOGIN_AWAY,
+    "the session had to be renewed, and `login` did not answer",
+    "see `ostiary status`; the request can be repeated",
+)
+_EXACT: Final = {
+    "path_normalization_failed": Native(
+        Stage.PATH,
+        "the path has an escape or a character that could mean two things",
+        "send the path without %2F, %5C, `;` and double escapes",
+    ),
+    "route_not_found": Native(
+        Stage.ROUTING,
+        "no route has this host, path and method",
+        "`ostiary effective ROUTE` shows what a route answers",
+    ),
+    "cluster_not_found": Native(Stage.ROUTING, "the route's service is not known to the proxy yet"),
+    "lua_response": Native(
+        Stage.COOKIES,
+        "the request has two cookies of one name of ours, and only a forger needs two",
+        "delete the cookies of this host and sign in again",
+    ),
+    "ext_authz_error": _LOGIN_AWAY,
+    "no_healthy_upstream": Native(
+        Stage.UPSTREAM, "no address of the service is healthy", "start the service"
+    ),
+    "overload": Native(Stage.UPSTREAM, "the proxy is over its own limits", "ask again later"),
+    "downstream_remote_disconnect": Native(
+        Stage.CLIENT, "the client went away before the answer was complete"
+    ),
+    "stream_idle_timeout": Native(
+        Stage.UPSTREAM, "no byte passed for longer than `timeouts.idle` allows"
+    ),
+    "request_header_timeout": Native(Stage.CLIENT, "the client sent its headers too slowly"),
+    "upstream_response_timeout": Native(
+        Stage.UPSTREAM, "the application did not answer within `timeouts.request`"
+    ),
+    "upstream_per_try_timeout": Native(
+        Stage.UPSTREAM, "the application did not answer within the time of one try"
+    ),
+}
+
+
+def _login(record: DecisionRecord, details: str) -> Native | None:
+    """`ext_authz` and `jwt_authn`."""
+    if details.startswith("jwt_authn_access_denied"):
+        reason = record.details.partition("{")[2].rstrip("}").replace("_", " ")
+        if is_mini_gateway(record):
+            return _caller(record)
+        return Native(Stage.CREDENTIAL, f"the credential is not valid: {reason}", "sign in again")
+    if details != "ext_authz_denied":
+        return None
+    if record.code == FORBIDDEN:
+        return Native(Stage.RULES, "no rule let the request pass")
+    if record.code == UNAVAILABLE:
+        return Native(
+            Stage.LOGIN,
+            "a token minted a moment ago did not pass at the proxy: its keys or clock are behind",
+            "see `ostiary status` for the proxy",
+        )
+    return Native(Stage.LOGIN, "the session is over", "sign in again")
+
+
+def _limits(record: DecisionRecord, details: str) -> Native | None:
+    """`local_ratelimit`; per address it counts before anybody has looked at the credential."""
+    if details != "local_rate_limited":
+        return None
+    if record.credential in {"session", "assertion"}:
+        who = f"the user {record.subject}"
+    else:
+        who = f"the address {record.client}"
+    return Native(
+        Stage.LIMITS,
+        f"{who} has asked more often than `limits` of this route allows",
+        "wait, or raise the rate",
+    )
+
+
+def _upstream(record: DecisionRecord, details: str) -> Native | None:
+    """The router's words; the transport's own words say more where there are any."""
+    if not details.startswith("upstream_"):
+        return None
+    failure = record.failure.replace("_", " ")
+    if "CERTIFICATE" in failure or "TLS" in failure:
+        return Native(
+            Stage.UPSTREAM,
+            f"the resource's mini gateway did not prove who it is: {failure}",
+            "see `ostiary status` for the mini gateway and its certificate",
+        )
+    if "upstream_connection_failure" in record.flags:
+        why = f": {failure}" if failure else ""
+        return Native(
+            Stage.UPSTREAM,
+            f"the service could not be reached{why}",
+            "start it, or mend its address",
+        )
+    what = details.replace("_", " ")
+    return Native(Stage.UPSTREAM, f"the connection to the service broke ({what})")
+
+
+def _malformed(record: DecisionRecord, details: str) -> Native | None:
+    """The codecs' words begin with their protocol; the connection manager's are listed."""
+    if details == "direct_response":
+        return _direct(record)
+    own = {
+        "low_version",
+        "missing_host_header",
+        "missing_path_rejected",
+        "request_headers_too_large",
+        "request_payload_too_large",
+        "upgrade_failed",
+        "invalid_envoy_request_headers",
+    }
+    if details in own or details.startswith(("http1.", "http2.")):
+        words = details.replace("_", " ")
+        return Native(Stage.PROTOCOL, f"the request is not sound HTTP ({words})")
+    return None
+
+
+def _direct(record: DecisionRecord) -> Native:
+    if record.code == BAD_REQUEST and not record.policy:
+        return _EXACT["path_normalization_failed"]
+    if record.code == FORBIDDEN:
+        return Native(
+            Stage.RULES,
+            "the route has no `access`, so nobody may pass",
+            "give the route an `access`",
+        )
+    return Native(Stage.GATEWAY, f"the gateway answered {record.code} by itself, as written")
