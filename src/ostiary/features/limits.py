@@ -17,3 +17,10 @@ class Limit(Block):
     """Requests per second, minute or hour; also the burst unless `burst` says otherwise."""
     per: Literal["address", "user"] = "address"
     burst: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+
+
+class Limits(Block):
+    """All limits of one route: what `plan` makes of every level's list. Nobody writes it."""
+
+    feature: ClassVar[str] = "limits"
+    buckets: list[Limit]

@@ -1,1 +1,1 @@
-"""(room)"""
+"""What a person writes: typed, frozen, closed. `read` makes a `Document` of positioned trees."""

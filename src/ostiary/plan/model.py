@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -147,6 +148,8 @@ class Route:
     """True for routes of ours (sign-in host, callback)."""
     denied: str | None = None
     """Set when the block was faulty on a first start: all its traffic gets this sentence."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Which level each part of `blocks` and `login` came from: `cors.origins` -> `gateway main`."""
 
 
 @dataclass(frozen=True, slots=True)

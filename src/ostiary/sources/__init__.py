@@ -1,1 +1,1 @@
-"""(room)"""
+"""Where documents come from: files and folders, read off the event loop and watched."""

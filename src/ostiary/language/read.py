@@ -1,0 +1,269 @@
+"""Positioned trees in, one document out; or all faults at once.
+
+Fed by `sources`; feeds `plan`. Each tree is validated by itself and remembered, so that a change
+of one file among thousands costs that file and a merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel, ValidationError
+
+from ostiary.errors import ConfigError, Faults
+from ostiary.language import voice
+from ostiary.language.document import Document, Noun
+from ostiary.language.gateway import Gateway
+from ostiary.language.identity import Provider
+from ostiary.language.nearest import did_you_mean
+from ostiary.language.patterns import name_trouble
+from ostiary.language.route import Route
+from ostiary.language.service import Service
+from ostiary.language.sessions import Sessions
+from ostiary.language.tree import Path, Spot, Tree
+
+_NAMED: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
+    "gateways": ("gateway", Gateway),
+    "services": ("service", Service),
+    "routes": ("route", Route),
+    "providers": ("provider", Provider),
+}
+_SECTIONS: Final = (
+    "gateway",
+    "gateways",
+    "identity",
+    "routes",
+    "services",
+    "sessions",
+    "trust_domain",
+)
+_LISTENERS: Final = ("https", "http")
+"""The listeners that may stand directly under a gateway."""
+_TRUST_DOMAIN_LIMIT: Final = 255
+
+
+@dataclass
+class _Part:
+    """What one tree says, before it is merged with the others."""
+
+    nouns: dict[str, dict[str, Noun[object]]] = field(default_factory=dict)
+    faults: list[ConfigError] = field(default_factory=list)
+    broken: list[Noun[object]] = field(default_factory=list)
+
+    def add(self, kind: str, noun: Noun[object]) -> None:
+        self.nouns.setdefault(kind, {})[noun.name] = noun
+
+
+class Reader:
+    """Reads documents; remembers what each tree said while the tree lives."""
+
+    def __init__(self) -> None:
+        self._parts: WeakKeyDictionary[Tree, _Part] = WeakKeyDictionary()
+
+    def read(self, trees: Sequence[Tree]) -> Document:
+        """The document that `trees` make together. Raises `Faults` with every fault of all."""
+        document, faults = self.read_lenient(trees)
+        if faults:
+            raise Faults(faults)
+        return document
+
+    def read_lenient(self, trees: Sequence[Tree]) -> tuple[Document, tuple[ConfigError, ...]]:
+        """The document without its faulty nouns, which stand in `broken`, and the faults."""
+        parts = [self._part(tree) for tree in trees]
+        merged, faults, twice = _merge(parts)
+        broken = [noun for part in parts if part.broken for noun in part.broken]
+        for part in parts:
+            if part.faults:
+                faults.extend(part.faults)
+        return _document(merged, (*broken, *twice)), tuple(faults)
+
+    def _part(self, tree: Tree) -> _Part:
+        part = self._parts.get(tree)
+        if part is None:
+            part = self._parts[tree] = _read_tree(tree)
+        return part
+
+
+def read(trees: Sequence[Tree]) -> Document:
+    """The document that `trees` make together. Raises `Faults` with every fault of all."""
+    return Reader().read(trees)
+
+
+def _merge(
+    parts: Sequence[_Part],
+) -> tuple[dict[str, dict[str, Noun[object]]], list[ConfigError], list[Noun[object]]]:
+    merged: dict[str, dict[str, Noun[object]]] = {}
+    total = 0
+    for part in parts:
+        for kind, nouns in part.nouns.items():
+            total += len(nouns)
+            into = merged.get(kind)
+            if into is None:
+                into = merged[kind] = {}
+            into.update(nouns)
+    if total == sum(map(len, merged.values())):
+        return merged, [], []
+    return merged, *_duplicates(parts, merged)
+
+
+def _duplicates(
+    parts: Sequence[_Part], merged: dict[str, dict[str, Noun[object]]]
+) -> tuple[list[ConfigError], list[Noun[object]]]:
+    faults: list[ConfigError] = []
+    broken: list[Noun[object]] = []
+    first: dict[tuple[str, str], Noun[object]] = {}
+    for part in parts:
+        for kind, nouns in part.nouns.items():
+            for name, noun in nouns.items():
+                earlier = first.setdefault((kind, name), noun)
+                if earlier is noun:
+                    continue
+                merged[kind].pop(name, None)
+                broken += [earlier, noun]
+                faults.append(_written_twice(noun, earlier))
+    return faults, broken
+
+
+def _written_twice(noun: Noun[object], earlier: Noun[object]) -> ConfigError:
+    return ConfigError(
+        "document.duplicate-name",
+        f"{noun} is written twice; the other one is at {earlier.place}",
+        noun.place,
+        "rename one of them, or take it away" if noun.name else "keep one of them",
+    )
+
+
+def _document(
+    merged: Mapping[str, Mapping[str, Noun[object]]], broken: tuple[Noun[object], ...]
+) -> Document:
+    sections: dict[str, object] = {kind: merged.get(kind, {}) for kind in _NAMED}
+    for kind in ("sessions", "trust_domain"):
+        sections[kind] = merged.get(kind, {}).get("")
+    return Document(**sections, broken=broken)  # type: ignore[arg-type]  # one model a section
+
+
+def _read_tree(tree: Tree) -> _Part:
+    part = _Part()
+    if not isinstance(tree.data, dict):
+        part.faults.append(_not_a_mapping(tree, "the document", ()))
+        return part
+    for section, value in tree.data.items():
+        _read_section(part, tree, section, value)
+    return part
+
+
+def _read_section(part: _Part, tree: Tree, section: str, value: object) -> None:
+    path: Path = (section,)
+    if section in ("gateways", "services", "routes"):
+        for name, data in _entries(part, tree, value, path):
+            _read_named(part, section, tree, (section, name), data)
+    elif section == "gateway":
+        _read_named(part, "gateways", tree, path, value, name="main")
+    elif section == "identity":
+        for key, below in _entries(part, tree, value, path):
+            if key == "providers":
+                for name, data in _entries(part, tree, below, (section, key)):
+                    _read_named(part, "providers", tree, (section, key, name), data)
+            else:
+                part.faults.append(_unknown_section(tree, (section, key), ("providers",)))
+    elif section == "sessions":
+        noun = Noun[object]("sessions", "", value, tree, path)
+        _validate(part, "sessions", noun, Sessions)
+    elif section == "trust_domain":
+        _read_trust_domain(part, tree, value)
+    else:
+        part.faults.append(_unknown_section(tree, path, _SECTIONS))
+
+
+def _entries(part: _Part, tree: Tree, value: object, path: Path) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    else:
+        part.faults.append(_not_a_mapping(tree, f'"{voice.spell(path)}"', path))
+
+
+def _read_named(
+    part: _Part, section: str, tree: Tree, path: Path, data: object, name: str | None = None
+) -> None:
+    kind, model = _NAMED[section]
+    noun = Noun[object](kind, name or str(path[-1]), data, tree, path)
+    trouble = name_trouble(noun.name)
+    if trouble is not None:
+        part.faults.append(ConfigError(trouble.code, f"{noun}: {trouble.sentence}", noun.place, trouble.hint))
+        part.broken.append(noun)
+        return
+    if model is Gateway:
+        noun = _long_gateway(noun)
+    _validate(part, section, noun, model)
+
+
+def _validate(part: _Part, section: str, noun: Noun[object], model: type[BaseModel]) -> None:
+    try:
+        value = model.model_validate({} if noun.value is None else noun.value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        part.faults.extend(voice.faults(noun, model, found))
+        part.broken.append(noun)
+    else:
+        part.add(section, Noun(noun.kind, noun.name, value, noun.tree, noun.path))
+
+
+def _long_gateway(noun: Noun[object]) -> Noun[object]:
+    """The gateway with `https:` and `http:` moved under `listeners:`, positions included."""
+    data = noun.value
+    if not isinstance(data, dict) or "listeners" in data or not any(k in data for k in _LISTENERS):
+        return noun
+    moved = {key: data[key] for key in data if key in _LISTENERS}
+    rest = {key: data[key] for key in data if key not in _LISTENERS}
+    spot = noun.tree.spot
+    for step in noun.path:
+        spot = spot.below.get(step, spot)
+    below = {key: spot.below[key] for key in moved if key in spot.below}
+    listeners = Spot(*spot[:4], below)
+    long = Spot(*spot[:4], {**spot.below, "listeners": listeners})
+    # The noun gets a tree of its own, rooted at itself: its places say where it really stands.
+    tree = Tree(noun.tree.file, {**rest, "listeners": moved}, long)
+    return Noun(noun.kind, noun.name, tree.data, tree, ())
+
+
+def _read_trust_domain(part: _Part, tree: Tree, value: object) -> None:
+    noun = Noun[object]("trust_domain", "", value, tree, ("trust_domain",))
+    labels = value.split(".") if isinstance(value, str) else [""]
+    good = all(label and not set(label) - _TRUST_DOMAIN_LETTERS for label in labels)
+    if good and len(str(value)) <= _TRUST_DOMAIN_LIMIT:
+        part.add("trust_domain", noun)
+        return
+    part.broken.append(noun)
+    part.faults.append(
+        ConfigError(
+            "document.wrong-value",
+            f"{voice.show(value)} is not a trust domain",
+            tree.value_place(noun.path),
+            "write a name of lower-case letters, digits, dots, - and _, such as corp.example",
+        )
+    )
+
+
+_TRUST_DOMAIN_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def _unknown_section(tree: Tree, path: Path, sections: Sequence[str]) -> ConfigError:
+    where = "at the top of a document" if len(path) == 1 else f"in {voice.spell(path[:-1])}"
+    return ConfigError(
+        "document.unknown-key",
+        f'there is no key "{path[-1]}" {where}',
+        tree.place(path),
+        did_you_mean(str(path[-1]), sections, "keys"),
+    )
+
+
+def _not_a_mapping(tree: Tree, what: str, path: Path) -> ConfigError:
+    return ConfigError(
+        "document.wrong-type",
+        f"{what} must be a mapping of keys to values",
+        tree.value_place(path) if path else tree.place(),
+        "write `key: value` lines, such as `routes:`",
+    )

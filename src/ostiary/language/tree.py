@@ -1,0 +1,72 @@
+"""A positioned tree: plain data, and where each part of it was written.
+
+Made by `sources` (files today); read by `read`. A tree is compared by identity, for an unchanged
+file keeps its tree and everything that was derived from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from ostiary.errors import Place
+
+Step: TypeAlias = str | int
+"""A key of a mapping or an index of a list."""
+Path: TypeAlias = tuple[Step, ...]
+
+
+class Spot(NamedTuple):
+    """Where one entry stands: its key (or list item), its value, and the spots below it."""
+
+    line: int
+    column: int
+    value_line: int
+    value_column: int
+    below: Mapping[Step, Spot]
+
+
+NO_SPOTS: Mapping[Step, Spot] = {}
+START = Spot(1, 1, 1, 1, NO_SPOTS)
+"""The spot of a tree about which nothing better is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """One document. `data` holds only dict, list, str, int, float, bool and None."""
+
+    file: str
+    data: object
+    spot: Spot = START
+
+    def place(self, path: Path = ()) -> Place:
+        """Where the key at `path` stands, or the nearest part above it that was written."""
+        spot = self._find(path)
+        return Place(self.file, spot.line, spot.column)
+
+    def value_place(self, path: Path = ()) -> Place:
+        """Where the value at `path` begins, or the nearest part above it that was written."""
+        spot = self._find(path)
+        return Place(self.file, spot.value_line, spot.value_column)
+
+    def _find(self, path: Path) -> Spot:
+        spot = self.spot
+        for step in path:
+            below = spot.below.get(step)
+            if below is None:
+                break
+            spot = below
+        return spot
+
+
+def value_at(data: object, path: Path) -> object:
+    """The data at `path`, or None when there is nothing there."""
+    for step in path:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int) and 0 <= step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data

@@ -1,0 +1,134 @@
+"""Levels of one block become one: gateway above service above route.
+
+Every field declares in its type how it combines (`Annotated[..., Merge.X]`). A lower level that
+writes something looser than an upper level wrote is a fault, never a silent clamp: the person
+would believe what is not so. What nobody wrote keeps its default and demands nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from ostiary.features.fragment import Block, Merge
+from ostiary.language.units import DURATION, seconds
+from ostiary.language.voice import show
+
+BlockT = TypeVar("BlockT", bound=Block)
+
+
+class Written(NamedTuple):
+    """A block and the level it stands on (`gateway main`)."""
+
+    owner: str
+    block: Block
+
+
+class Looser(NamedTuple):
+    """A field with which a lower level would loosen what an upper one wrote."""
+
+    owner: str
+    path: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Merged(Generic[BlockT]):
+    """The effective block, where each written field came from, and what would have loosened."""
+
+    block: BlockT
+    origins: Mapping[tuple[str, ...], str]
+    looser: tuple[Looser, ...]
+
+
+def merge(model: type[BlockT], levels: Sequence[Written]) -> Merged[BlockT]:
+    """`levels`, uppermost first, as one block of type `model`. At least one level."""
+    values: dict[str, Any] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    looser: list[Looser] = []
+    for owner, block in levels:
+        _join(values, block, owner, (), origins, looser)
+    return Merged(_build(model, values), origins, tuple(looser))
+
+
+def _build(model: type[BlockT], values: Mapping[str, Any]) -> BlockT:
+    fields = model.model_fields
+    whole: dict[str, Any] = {}
+    for name, value in values.items():
+        kind = fields[name].annotation
+        nested = isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, BaseModel)
+        whole[fields[name].alias or name] = _build(kind, value) if nested else value  # type: ignore[type-var, arg-type]
+    return model.model_validate(whole)
+
+
+def _join(
+    values: dict[str, Any],
+    block: Block,
+    owner: str,
+    path: tuple[str, ...],
+    origins: dict[tuple[str, ...], str],
+    looser: list[Looser],
+) -> None:
+    rules = merges(type(block))
+    for name in block.model_fields_set:
+        value = getattr(block, name)
+        here = (*path, type(block).model_fields[name].alias or name)
+        if isinstance(value, Block):
+            _join(values.setdefault(name, {}), value, owner, here, origins, looser)
+            continue
+        if value is None:
+            continue
+        upper = values.get(name)
+        if upper is not None:
+            sentence = _loosens(rules[name], upper, value)
+            if sentence:
+                looser.append(Looser(owner, here, f"{sentence}, as {origins[here]} wrote"))
+                continue
+            value = _combine(rules[name], upper, value)
+        values[name] = value
+        origins[here] = owner
+
+
+@cache
+def merges(model: type[BaseModel]) -> Mapping[str, Merge]:
+    """How each field of `model` combines. A field that does not say so is a bug of ours."""
+    found: dict[str, Merge] = {}
+    for name, field in model.model_fields.items():
+        declared = [mark for mark in field.metadata if isinstance(mark, Merge)]
+        if len(declared) != 1:
+            raise TypeError(f"{model.__name__}.{name} must declare one Merge")
+        found[name] = declared[0]
+    return found
+
+
+def _loosens(rule: Merge, upper: Any, lower: Any) -> str:
+    if rule is Merge.SUBSET:
+        extra = [item for item in lower if item not in upper]
+        return f"{show(extra[0])} is not among {', '.join(map(str, upper))}" if extra else ""
+    if rule is Merge.MIN and _measure(lower) > _measure(upper):
+        return f"{show(lower)} is more than {show(upper)}"
+    if rule is Merge.MAX and _measure(lower) < _measure(upper):
+        return f"{show(lower)} is less than {show(upper)}"
+    return ""
+
+
+def _combine(rule: Merge, upper: Any, lower: Any) -> Any:
+    if rule is Merge.UNION:
+        return [*upper, *(item for item in lower if item not in upper)]
+    if rule is Merge.OWN and isinstance(upper, dict):
+        return {**upper, **lower}
+    return lower
+
+
+def _measure(value: Any) -> float:
+    """A number for the order of `min` and `max`: `off` is nothing, `0s` is no limit."""
+    if value == "off":
+        return 0.0
+    if isinstance(value, str) and DURATION.fullmatch(value):
+        return seconds(value) or inf
+    return float(value)
