@@ -1,0 +1,110 @@
+"""The site directory: which hosts have sign-in, where that is, and what their tokens say.
+
+The control plane writes it at each accepted revision; `login` needs nothing else of the plan.
+Fed by `login.directory`; feeds `returns`, `tokens` and all of `login`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from ostiary.identity.model import Lifetimes
+
+_HTTPS: Final = 443
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An application host with at least one `login` route."""
+
+    pattern: str
+    """Lower case, no port; `*.x.example` for a wildcard."""
+    port: int
+    sign_in: str
+    """The sign-in host."""
+    audiences: tuple[str, ...]
+    """SPIFFE ids of the services reachable here: who may read the identity assertion."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInHost:
+    """A sign-in host and the settings of its gateway."""
+
+    host: str
+    origin: str
+    lifetimes: Lifetimes
+    group_names: frozenset[str]
+    group_set: str
+    """`gv` of tokens minted now."""
+    providers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Everything `login` knows about the current revision."""
+
+    places: tuple[Place, ...] = ()
+    sign_in: tuple[SignInHost, ...] = ()
+    _exact: dict[str, Place] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Exact lookups are ready."""
+        self._exact.update({place.pattern: place for place in reversed(self.places)})
+
+    def place(self, host: str) -> Place | None:
+        """The place of `host`: itself, else the longest wildcard above it."""
+        if host in self._exact and not host.startswith("*"):
+            return self._exact[host]
+        rest = host
+        while "." in rest:
+            rest = rest.partition(".")[2]
+            if (found := self._exact.get(f"*.{rest}")) is not None:
+                return found
+        return None
+
+    def sign_in_host(self, host: str) -> SignInHost | None:
+        """The settings of the sign-in host `host`."""
+        return next((found for found in self.sign_in if found.host == host), None)
+
+    def dump(self) -> str:
+        """Canonical JSON: equal directories give equal text."""
+        tree = {
+            "places": [asdict(place) for place in self.places],
+            "sign_in": [
+                {**asdict(found), "group_names": sorted(found.group_names)}
+                for found in self.sign_in
+            ],
+        }
+        return json.dumps(tree, sort_keys=True, separators=(",", ":"))
+
+
+def load(text: str) -> Directory:
+    """The directory whose `dump()` was `text`."""
+    tree = json.loads(text)
+    return Directory(_places(tree["places"]), _sign_in(tree["sign_in"]))
+
+
+def origin(host: str, port: int) -> str:
+    """`https://host:port` as a browser spells it: no port when it is 443."""
+    return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
+
+
+def _places(rows: Sequence[dict[str, Any]]) -> tuple[Place, ...]:
+    return tuple(Place(**{**row, "audiences": tuple(row["audiences"])}) for row in rows)
+
+
+def _sign_in(rows: Sequence[dict[str, Any]]) -> tuple[SignInHost, ...]:
+    return tuple(
+        SignInHost(
+            host=row["host"],
+            origin=row["origin"],
+            lifetimes=Lifetimes(**row["lifetimes"]),
+            group_names=frozenset(row["group_names"]),
+            group_set=row["group_set"],
+            providers=tuple(row["providers"]),
+        )
+        for row in rows
+    )
