@@ -21,7 +21,7 @@ from ostiary.certs import issue, validity
 from ostiary.certs.csr import check_csr
 from ostiary.certs.issue import Issuer, Request
 from ostiary.certs.pair import Pair
-from ostiary.certs.spiffe import check_id, is_trust_domain
+from ostiary.certs.spiffe import check_id, control_plane_host, is_trust_domain
 from ostiary.errors import Refused
 
 TOKEN_LIFETIME: Final = timedelta(minutes=10)
@@ -111,11 +111,6 @@ class Authority:
         """The web root, PEM: what a browser is told to trust."""
         return issue.pem(self.web.certificate)
 
-    @property
-    def server_host(self) -> str:
-        """The host name in the certificates of our own gRPC servers."""
-        return f"control-plane.{self.trust_domain}"
-
     def issue_svid(self, csr: bytes, spiffe_id: str) -> bytes:
         """A certificate (PEM) naming `spiffe_id` for the sender of `csr`; `Refused` if unfit."""
         key = check_csr(csr, check_id(spiffe_id, self.trust_domain))
@@ -127,7 +122,8 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         request = self._request(key.public_key(), self.lifetimes.svid, self.workloads)
         checked = check_id(spiffe_id, self.trust_domain)
-        leaf = issue.svid(self.workloads, request, checked, self.server_host)
+        host = control_plane_host(self.trust_domain)
+        leaf = issue.svid(self.workloads, request, checked, host)
         return Pair(self._record(leaf, spiffe_id), issue.key_pem(key), leaf)
 
     def issue_serving(self, names: Sequence[str]) -> Pair:

@@ -38,6 +38,16 @@ def login_id(trust_domain: str) -> str:
     return f"spiffe://{trust_domain}/ostiary/login"
 
 
+def control_plane_host(trust_domain: str) -> str:
+    """The host name in the certificates of our own servers, for clients that compare hosts."""
+    return f"control-plane.{trust_domain}"
+
+
+def trust_domain_of(spiffe_id: str) -> str:
+    """The trust domain of a well-formed id."""
+    return spiffe_id.removeprefix(_SCHEME).partition("/")[0]
+
+
 def is_trust_domain(text: str) -> bool:
     """Whether `text` may stand between `spiffe://` and the first slash (SPIFFE-ID 2.1)."""
     return _TRUST_DOMAIN.fullmatch(text) is not None

@@ -1,0 +1,151 @@
+"""The life of one proxy: identity, relay, spare, Envoy, in this order.
+
+`app` calls `run_agent` in a process of its own (one agent per Envoy) and cancels it to end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from ostiary.errors import OstiaryError, Refused, Unreachable
+from ostiary.proxy.control import ControlPlane
+from ostiary.proxy.envoy import Command, Envoy
+from ostiary.proxy.events import Tell, Trouble
+from ostiary.proxy.folder import Folder
+from ostiary.proxy.identity import Identity
+from ostiary.proxy.ports import require_free
+from ostiary.proxy.relay import Relay, ServeSpare
+from ostiary.proxy.spare import SpareStore
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One proxy, in plain values."""
+
+    folder: Path
+    """Its own, 0700; made if missing."""
+    spiffe_id: str
+    enrolment: Sequence[tuple[str, int]]
+    """Where Join is answered (no client certificate)."""
+    control: Sequence[tuple[str, int]]
+    """Where xDS, Renew and Snapshot are answered (mutual TLS)."""
+    bundle: bytes
+    """PEM of the workload authority's root: pins the control plane."""
+    envoy: Path
+    bootstrap: Callable[[], bytes]
+    """Serialised Bootstrap; paths in it are relative to the folder (see `folder`)."""
+    listeners: Sequence[tuple[str, int]]
+    """Addresses the proxy will listen on; they must be free."""
+    join_token: Callable[[], str | None]
+    serve_spare: ServeSpare
+    tell: Tell
+    poll: float = 3.0
+    """Seconds between two looks for a new snapshot."""
+    concurrency: int = 1
+    log_level: str = "warning"
+
+
+async def run_agent(settings: Settings) -> None:
+    """Runs until cancelled; no process, socket or lock is left then.
+
+    Raises `Refused` when the folder or a port is not ours to take, or when the control plane
+    refuses the join token.
+    """
+    for address, port in settings.listeners:
+        require_free(address, port)
+    folder = Folder(settings.folder)
+    control = ControlPlane(
+        settings.spiffe_id, enrolment=settings.enrolment, control=settings.control
+    )
+    try:
+        await _run(settings, folder, control)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    finally:
+        await control.close()
+        folder.close()
+
+
+async def _run(settings: Settings, folder: Folder, control: ControlPlane) -> None:
+    identity = Identity(folder, settings.spiffe_id, control, settings.bundle, settings.join_token)
+    await identity.ensure()
+    spares = SpareStore(folder, settings.spiffe_id)
+    relay = Relay(
+        folder,
+        identity,
+        spares,
+        control=settings.control,
+        serve_spare=settings.serve_spare,
+        tell=settings.tell,
+    )
+    command = Command(
+        settings.envoy,
+        settings.bootstrap,
+        settings.listeners,
+        settings.concurrency,
+        settings.log_level,
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(identity.run())
+        group.create_task(relay.run())
+        group.create_task(_Poll(settings, control, identity, spares, relay).run())
+        group.create_task(Envoy(folder, command, settings.tell).run())
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """Keeps the spare up to date, and by the way knows whether the control plane answers."""
+
+    settings: Settings
+    control: ControlPlane
+    identity: Identity
+    spares: SpareStore
+    relay: Relay
+
+    async def run(self) -> None:
+        failures, told = 0, ""
+        while True:
+            trouble = ""
+            try:
+                await self._once()
+                failures = 0
+            except Unreachable:
+                failures += 1
+            except Refused as error:
+                failures, trouble = 0, str(error)
+                if trouble != told:
+                    _log.error("no snapshot", id=self.settings.spiffe_id, error=trouble)
+                    self.settings.tell(Trouble(error.code, error.message))
+            told = trouble
+            await self._judge(failures)
+            await asyncio.sleep(min(self.settings.poll, _HASTE) if failures else self.settings.poll)
+
+    async def _once(self) -> None:
+        bundle = self.identity.bundle
+        answer = await self.control.snapshot(self.identity.pair, bundle, self.spares.request())
+        await asyncio.to_thread(self.spares.accept, answer, bundle)
+
+    async def _judge(self, failures: int) -> None:
+        if failures == 0:
+            await self.relay.control_plane_back()
+        elif failures >= _PATIENCE:
+            await self.relay.control_plane_away()
+
+
+_HASTE = 0.5
+"""Seconds between two looks while the control plane does not answer."""
+_PATIENCE = 2
+"""Looks in a row that must fail before live connections are taken away."""
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The fault to show: a group of one fault in words is that fault."""
+    ours = [error for error in group.exceptions if isinstance(error, OstiaryError)]
+    return ours[0] if ours else group.exceptions[0]

@@ -1,0 +1,47 @@
+"""What an agent tells `app` about its proxy, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Envoy has its configuration and takes connections."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """Envoy ended by itself; it is started again after `pause` seconds."""
+
+    status: int
+    """Exit status, or minus the signal's number."""
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
+class OnSpare:
+    """The control plane is away: Envoy is served snapshot `number` from disk."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """The control plane is back: Envoy is connected with it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The control plane said no, in words: no snapshot is kept up to date."""
+
+    code: str
+    message: str
+
+
+Event: TypeAlias = Live | Died | OnSpare | Through | Trouble
+Tell: TypeAlias = Callable[[Event], None]

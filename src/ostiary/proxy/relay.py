@@ -1,0 +1,183 @@
+"""Envoy's way to the control plane: through the agent, and to the spare when nobody answers.
+
+Envoy connects to a unix socket. Each connection is spliced to the control plane, so that Envoy's
+mutual TLS is end to end; while the control plane is away, to a local server that serves the last
+good snapshot under the proxy's own certificate. When it is back, local connections are closed and
+Envoy comes again. Fed by `agent`; feeds Envoy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
+
+import grpc
+import structlog
+
+from ostiary.errors import Refused
+from ostiary.proxy.events import OnSpare, Tell, Through
+from ostiary.proxy.folder import CONTROL_SOCKET, SPARE_SOCKET, Folder
+from ostiary.proxy.identity import Identity
+from ostiary.proxy.spare import Spare, SpareStore
+from ostiary.proxy.splice import End
+
+_CONNECT: Final = 1.0
+"""Seconds a replica has to take the connection."""
+_log = structlog.get_logger()
+
+Stop: TypeAlias = Callable[[], Awaitable[None]]
+ServeSpare: TypeAlias = Callable[[str, grpc.ServerCredentials, Spare], Awaitable[Stop]]
+"""Serves a snapshot as delta ADS on a gRPC address until the returned function is called.
+
+The credentials require a client certificate; the caller must also compare the peer's SPIFFE id
+with `Spare.proxy`, for the answer holds the proxy's serving keys.
+"""
+
+
+class Relay:
+    """Takes Envoy's control connections in the proxy's folder while `run()` runs."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        identity: Identity,
+        spares: SpareStore,
+        *,
+        control: Sequence[tuple[str, int]],
+        serve_spare: ServeSpare,
+        tell: Tell,
+    ) -> None:
+        self._folder = folder
+        self._identity = identity
+        self._spares = spares
+        self._control = control
+        self._serve_spare = serve_spare
+        self._tell = tell
+        self._away = False
+        self._through: set[End] = set()
+        self._local: set[End] = set()
+        self._stop: Stop | None = None
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def local(self) -> bool:
+        """Whether Envoy is being served from disk."""
+        return self._stop is not None
+
+    async def run(self) -> None:
+        """Relays until cancelled; leaves no connection, server or socket behind."""
+        listening = _listen(self._folder)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(self._accept, sock=listening)
+        try:
+            async with server:
+                await loop.create_future()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            _close(self._through | self._local)
+            await self._stop_spare()
+            (self._folder.path / CONTROL_SOCKET).unlink(missing_ok=True)
+
+    async def control_plane_away(self) -> None:
+        """Every connection goes to the spare from now on."""
+        if not self._away:
+            self._away = True
+            _log.warning("control plane away", id=self._identity.spiffe_id)
+            _close(self._through)
+
+    async def control_plane_back(self) -> None:
+        """Every connection goes through from now on; local ones are closed."""
+        self._away = False
+        if self._stop is not None:
+            _log.info("control plane back", id=self._identity.spiffe_id)
+            _close(self._local)
+            await self._stop_spare()
+            self._tell(Through())
+
+    def _accept(self) -> End:
+        end = End()
+        task = asyncio.get_running_loop().create_task(self._route(end))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return end
+
+    async def _route(self, end: End) -> None:
+        """Joins a new connection with the control plane, else with the spare, else closes it."""
+        group, other = self._through, None if self._away else await self._connect_through()
+        if other is None:
+            group, other = self._local, await self._connect_spare()
+        if other is None:
+            end.close()
+            return
+        group.add(end)
+        end.join(other)
+        try:
+            await end.closed
+        finally:
+            group.discard(end)
+
+    async def _connect_through(self) -> End | None:
+        loop = asyncio.get_running_loop()
+        for host, port in self._control:
+            try:
+                async with asyncio.timeout(_CONNECT):
+                    return (await loop.create_connection(End, host, port))[1]
+            except OSError as error:  # TimeoutError is one
+                _log.info("control plane not reached", address=f"{host}:{port}", error=str(error))
+        return None
+
+    async def _connect_spare(self) -> End | None:
+        try:
+            async with self._turn:
+                if self._stop is None:
+                    self._stop = await self._start_spare()
+            if self._stop is None:
+                return None
+            loop = asyncio.get_running_loop()
+            return (await loop.create_unix_connection(End, self._folder.socket(SPARE_SOCKET)))[1]
+        except (OSError, Refused) as error:
+            _log.error("no spare to serve", id=self._identity.spiffe_id, error=str(error))
+            return None
+
+    async def _start_spare(self) -> Stop | None:
+        spare = await asyncio.to_thread(self._spares.load, self._identity.bundle)
+        if spare is None:
+            return None
+        (self._folder.path / SPARE_SOCKET).unlink(missing_ok=True)
+        credentials = grpc.dynamic_ssl_server_credentials(
+            self._configuration(), self._configuration, True
+        )
+        address = f"unix:{self._folder.socket(SPARE_SOCKET)}"
+        stop = await self._serve_spare(address, credentials, spare)
+        _log.warning("serving the spare", id=spare.proxy, number=spare.number)
+        self._tell(OnSpare(spare.number))
+        return stop
+
+    async def _stop_spare(self) -> None:
+        async with self._turn:
+            if self._stop is not None:
+                await self._stop()
+                self._stop = None
+
+    def _configuration(self) -> grpc.ServerCertificateConfiguration:
+        pair = self._identity.pair
+        return grpc.ssl_server_certificate_configuration(
+            [(pair.key, pair.chain)], self._identity.bundle
+        )
+
+
+def _listen(folder: Folder) -> socket.socket:
+    (folder.path / CONTROL_SOCKET).unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(folder.socket(CONTROL_SOCKET))
+    (folder.path / CONTROL_SOCKET).chmod(0o600)
+    return listening
+
+
+def _close(ends: set[End]) -> None:
+    for end in list(ends):
+        end.close()
