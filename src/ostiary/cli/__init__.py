@@ -1,1 +1,5 @@
-"""(room)"""
+"""The command line: one file per command, and the only room that reads the environment."""
+
+from ostiary.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,70 @@
+"""`ostiary` itself: which commands there are, and what becomes of an error.
+
+A command's file is imported only when the command is called, so that `ostiary --help` and
+`ostiary explain` start at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+from cyclopts import App, CycloptsError
+from rich.text import Text
+
+from ostiary.cli import terminal
+from ostiary.errors import OstiaryError
+
+OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+_EPILOGUE: Final = """\
+Commands find the running control plane through admin.json in the state directory (--state, or \
+OSTIARY_STATE).
+
+Exit codes: 0 done; 1 refused, not found, faulty or not running (the sentence says which); \
+2 wrong usage; 130 interrupted. NO_COLOR turns colours off."""
+_COMMANDS: Final = (
+    ("up", "up:up", "Run a gateway from documents: control plane, sign-in and every proxy."),
+    ("demo", "demo:demo", "Protect a small real application and say what to try."),
+    ("check", "check:check", "Say all that is wrong with documents, and change nothing."),
+    ("status", "status:status", "Show proxies, the accepted revision and what is red."),
+    ("explain", "explain:explain", "Say why a request passed or was refused."),
+    ("effective", "effective:effective", "Show a route with every level and default in."),
+    ("user", "user:app", "Local accounts: add, list, disable."),
+    ("proxy", "proxy:proxy", "Run one proxy on this machine, for a control plane elsewhere."),
+    ("proxy-token", "proxy_token:proxy_token", "Make the token a new proxy joins with, once."),
+    ("trust", "trust:app", "Let this machine's browsers trust our certificates, or no longer."),
+)
+
+
+def program() -> App:
+    """The program, with every command known by name."""
+    app = App(
+        name="ostiary",
+        help="Ostiary, the keeper of your doors: a gateway that asks who, decides and says why.",
+        help_epilogue=_EPILOGUE,
+        version=lambda: version("ostiary"),
+        result_action="return_value",
+        error_formatter=_usage,
+    )
+    for name, where, sentence in _COMMANDS:
+        app.command(f"ostiary.cli.{where}", name=name, help=sentence, help_epilogue="")
+    return app
+
+
+def _usage(error: CycloptsError) -> Text:
+    return Text(f"error: {error}", terminal.BAD)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command in `arguments` (default: of this process) and exit with its code."""
+    try:
+        code = program()(list(sys.argv[1:] if arguments is None else arguments))
+    except OstiaryError as error:
+        terminal.error(error)
+        code = FAILED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader (`| head`) has what it wanted
+        code = OK
+    sys.exit(code if isinstance(code, int) else OK)
