@@ -192,7 +192,9 @@ def _read_named(
     noun = Noun[object](kind, name or str(path[-1]), data, tree, path)
     trouble = name_trouble(noun.name)
     if trouble is not None:
-        part.faults.append(ConfigError(trouble.code, f"{noun}: {trouble.sentence}", noun.place, trouble.hint))
+        part.faults.append(
+            ConfigError(trouble.code, f"{noun}: {trouble.sentence}", noun.place, trouble.hint)
+        )
         part.broken.append(noun)
         return
     if model is Gateway:

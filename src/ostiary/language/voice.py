@@ -32,7 +32,9 @@ _TYPES: Final = {
 }
 
 
-def faults(noun: Noun[object], model: type[BaseModel], found: Sequence[ErrorDetails]) -> list[ConfigError]:
+def faults(
+    noun: Noun[object], model: type[BaseModel], found: Sequence[ErrorDetails]
+) -> list[ConfigError]:
     """One fault for each value that `found` complains about."""
     by_path: dict[Path, list[ErrorDetails]] = {}
     for error in found:
@@ -92,10 +94,15 @@ def _bad_value(noun: Noun[object], path: Path, errors: Sequence[ErrorDetails]) -
     if ours is not None:
         return ConfigError(ours["code"], f"{noun}: {ours['sentence']}", place, ours["hint"])
     value = value_at(noun.value, path)
+    said = next((error["ctx"]["error"] for error in errors if error["type"] == "value_error"), None)
+    if said is not None:
+        return ConfigError("document.wrong-value", f"{name}: {said}", place, "")
     wrong_type = all(error["type"] in _TYPES for error in errors)
     must = " or ".join(dict.fromkeys(_must(error) for error in errors))
     code = "document.wrong-type" if wrong_type else "document.wrong-value"
-    return ConfigError(code, f"{name} must be {must}, not {show(value)}", place, _hint(value, errors))
+    return ConfigError(
+        code, f"{name} must be {must}, not {show(value)}", place, _hint(value, errors)
+    )
 
 
 def _must(error: ErrorDetails) -> str:
@@ -105,7 +112,8 @@ def _must(error: ErrorDetails) -> str:
         return _TYPES[kind]
     match kind:
         case "literal_error":
-            return "one of " + str(ctx["expected"]).replace("'", '"').replace(" or ", ", ")
+            words = str(ctx["expected"]).replace("'", '"').replace(" or ", ", ")
+            return f"one of {words}" if "," in words else words
         case "string_pattern_mismatch":
             return _PATTERNS.get(str(ctx["pattern"]), f"a text like {ctx['pattern']}")
         case "greater_than_equal":

@@ -1,0 +1,43 @@
+"""What hangs in the air: blocks on a gateway or service that no route passes.
+
+A block attached to nothing is an error, never a shrug: somebody believes it protects something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ostiary.errors import ConfigError
+from ostiary.language.document import Document, Noun
+from ostiary.language.written import Levelled
+from ostiary.plan.routes import Resolution
+
+_BLOCKS = tuple(Levelled.model_fields)
+
+
+def unattached(
+    document: Document, resolutions: Sequence[Resolution]
+) -> tuple[list[ConfigError], list[str]]:
+    """Faults for blocks that hold for nothing, warnings for gateways and services without use."""
+    gateways = {r.routes[0].gateway.name for r in resolutions if r.routes}
+    services = {r.calls[1].name for r in resolutions if r.calls is not None}
+    idle: list[Noun[Levelled]] = [
+        n for name, n in document.gateways.items() if name not in gateways
+    ]
+    idle += [n for name, n in document.services.items() if name not in services]
+    faults: list[ConfigError] = []
+    warnings: list[str] = []
+    for noun in idle:
+        block = next((key for key in _BLOCKS if getattr(noun.value, key) is not None), None)
+        if block is None:
+            warnings.append(f"{noun.place}: no route passes {noun}")
+            continue
+        faults.append(
+            ConfigError(
+                "plan.unattached",
+                f"{noun}: `{block}` holds for nothing, because no route passes {noun}",
+                noun.at(block),
+                "add a route, or take the block away",
+            )
+        )
+    return faults, warnings

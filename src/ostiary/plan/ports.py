@@ -1,0 +1,42 @@
+"""Two listeners on one port. Two Envoys would share it silently, each with half the requests.
+
+Fed by `resolve`. Whether another program holds a port is found out when it is bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ostiary.errors import ConfigError, Place
+from ostiary.language.document import Document
+
+_ANY = ("0.0.0.0", "::")  # noqa: S104  to compare with, not to bind
+
+
+def port_faults(document: Document) -> Iterator[ConfigError]:
+    """One fault for every listener on a port that an earlier one has."""
+    taken: dict[int, list[tuple[str, str]]] = {}
+    for owner, address, port, place in _listeners(document):
+        others = taken.setdefault(port, [])
+        for other, theirs in others:
+            if address == theirs or address in _ANY or theirs in _ANY:
+                yield ConfigError(
+                    "plan.port-twice",
+                    f"{owner} and {other} both listen on port {port}",
+                    place,
+                    "give one of them another port",
+                )
+                break
+        others.append((owner, address))
+
+
+def _listeners(document: Document) -> Iterator[tuple[str, str, int, Place]]:
+    for gateway in document.gateways.values():
+        for name, listener in gateway.value.listeners.items():
+            place = gateway.at("listeners", name, "port")
+            yield f"listener {name} of {gateway}", listener.address, listener.port, place
+    for service in document.services.values():
+        mini = service.value.mini_gateway
+        if mini is not None:
+            place = service.at("mini_gateway", "port")
+            yield f"the mini gateway of {service}", mini.address, mini.port, place

@@ -1,0 +1,287 @@
+"""One route, resolved: where it stands, who may pass, what holds.
+
+A pure function of the route's noun, its door, its service's noun and the providers; `resolve`
+remembers the results by those inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ostiary.errors import ConfigError
+from ostiary.features.security_headers import SecurityHeaders
+from ostiary.language import route as written
+from ostiary.language.document import Noun
+from ostiary.language.gateway import Gateway
+from ostiary.language.nearest import did_you_mean
+from ostiary.language.service import Service
+from ostiary.language.written import Levelled
+from ostiary.names import Key, local
+from ostiary.plan.blocks import Effective, effective
+from ostiary.plan.doors import Door
+from ostiary.plan.hosts import certified, covers
+from ostiary.plan.levels import groups, level, level_faults, level_warnings, needs_identity
+from ostiary.plan.model import PathKind, PathMatch, Route
+from ostiary.plan.policy import PolicyRecord
+from ostiary.policy.rules import Level
+from ostiary.wire import OWN_PATHS
+
+
+class Around(NamedTuple):
+    """All that a route's meaning depends on besides its own noun."""
+
+    door: Door
+    service: Noun[Service] | None
+    service_key: Key | None
+    providers: tuple[str, ...]
+
+
+class Claim(NamedTuple):
+    """What no two routes may both have."""
+
+    gateway: str
+    listener: str
+    host: str
+    path: PathMatch
+    method: str
+    """Empty for all methods."""
+
+
+@dataclass(frozen=True, eq=False)
+class Resolution:
+    """What one route means: a value for each listener, and what others need to know of it."""
+
+    noun: Noun[written.Route]
+    routes: tuple[Route, ...]
+    claims: tuple[Claim, ...]
+    calls: tuple[Key, Key] | None
+    """(gateway, service), for the service's callers."""
+    sign_in: tuple[tuple[Key, str, str], ...]
+    """(gateway, listener, host) of every host on which people sign in."""
+    groups: frozenset[str]
+    faults: tuple[ConfigError, ...]
+    warnings: tuple[str, ...]
+
+
+def path_match(pattern: str) -> PathMatch:
+    """`/x/*` is the prefix `/x`; everything else is exact."""
+    if pattern.endswith("/*"):
+        return PathMatch(PathKind.PREFIX, pattern[:-2])
+    return PathMatch(PathKind.EXACT, pattern)
+
+
+def record(route: Route) -> PolicyRecord:
+    """The policy record of a route: what its `policy` hash is the hash of."""
+    return PolicyRecord(route.key.path, route.hosts, route.levels, route.login, str(route.place))
+
+
+def resolve_route(noun: Noun[written.Route], around: Around) -> Resolution:
+    """What the route means. Faults are in the result, beside whatever could be resolved."""
+    faults: list[ConfigError] = []
+    nouns: list[Noun[Levelled]] = [around.door.noun, noun]
+    if around.service is not None:
+        nouns.insert(1, around.service)
+    made = effective(nouns, faults)
+    order: list[Noun[Levelled]] = [around.door.noun, noun, *nouns[1:-1]]
+    levels = tuple(found for each in order if (found := level(each)) is not None)
+    login = made.login is not None
+    faults += level_faults(noun)
+    faults += _identity_faults(noun, levels, login=login)
+    faults += _limit_faults(noun, login=login)
+    faults += _provider_faults(made, around)
+    faults += _destination_faults(noun)
+    faults += _path_faults(noun)
+    routes, host_faults = _on_listeners(noun, around, levels, made)
+    faults += host_faults
+    faults += _hsts_faults(nouns, made, around.door, routes)
+    key = around.door.key
+    return Resolution(
+        noun=noun,
+        routes=routes,
+        claims=tuple(_claims(routes)),
+        calls=(key, around.service_key) if around.service_key is not None else None,
+        sign_in=tuple((key, r.listener, host) for r in routes if login for host in r.hosts),
+        groups=groups(levels) if login else frozenset(),
+        faults=tuple(faults),
+        warnings=tuple(_warnings(noun, routes, levels, around.door)),
+    )
+
+
+def _on_listeners(
+    noun: Noun[written.Route], around: Around, levels: tuple[Level, ...], made: Effective
+) -> tuple[tuple[Route, ...], list[ConfigError]]:
+    value, door = noun.value, around.door
+    hosts = tuple(dict.fromkeys(value.host))
+    faults = list(_host_faults(noun, hosts, door))
+    blocks = dict(made.blocks)
+    if value.respond is not None:
+        blocks["respond"] = value.respond
+    routes: list[Route] = []
+    for listener in door.serving:
+        served = tuple(h for h in hosts if any(covers(p, h) for p in listener.hosts))
+        if not served:
+            continue
+        key = local(noun.name)
+        record_ = PolicyRecord(key.path, served, levels, made.login is not None, str(noun.place))
+        routes.append(
+            Route(
+                key=key,
+                gateway=door.key,
+                listener=listener.name,
+                hosts=served,
+                paths=tuple(dict.fromkeys(map(path_match, value.path))),
+                methods=None if value.methods is None else tuple(dict.fromkeys(value.methods)),
+                service=around.service_key,
+                login=made.login is not None,
+                levels=levels,
+                blocks=blocks,
+                policy=record_.hash,
+                place=noun.place,
+                origins=made.origins,
+            )
+        )
+    return tuple(routes), faults
+
+
+def _host_faults(
+    noun: Noun[written.Route], hosts: tuple[str, ...], door: Door
+) -> Iterator[ConfigError]:
+    patterns = [pattern for listener in door.serving for pattern in listener.hosts]
+    for index, host in enumerate(hosts):
+        if host == door.sign_in_host:
+            yield ConfigError(
+                "plan.reserved-host",
+                f'{noun}: "{host}" is the sign-in host of {door.noun}',
+                noun.at("host", index),
+                "applications have hosts of their own; name another `sign_in_host` if you must",
+            )
+        elif door.serving and not any(covers(pattern, host) for pattern in patterns):
+            yield ConfigError(
+                "plan.host-outside",
+                f'{noun}: {door.noun} has no HTTPS listener for "{host}"',
+                noun.at("host", index),
+                f'add "{host}" to the `hosts` of a listener; there are: {", ".join(patterns)}',
+            )
+
+
+def _path_faults(noun: Noun[written.Route]) -> Iterator[ConfigError]:
+    for index, path in enumerate(noun.value.path):
+        if (path.removesuffix("*") + "/").startswith(OWN_PATHS):
+            yield ConfigError(
+                "plan.reserved-path",
+                f"{noun}: paths below {OWN_PATHS} are the gateway's own",
+                noun.at("path", index),
+                "choose another path",
+            )
+
+
+def _destination_faults(noun: Noun[written.Route]) -> Iterator[ConfigError]:
+    has = [key for key in ("to", "respond") if getattr(noun.value, key) is not None]
+    if len(has) != 1:
+        yield ConfigError(
+            "plan.destination",
+            f"{noun} has {'both `to` and `respond`' if has else 'neither `to` nor `respond`'}",
+            noun.at("respond") if has else noun.place,
+            "keep one of them" if has else "add `to: <service>`",
+        )
+
+
+def _identity_faults(
+    noun: Noun[written.Route], levels: tuple[Level, ...], *, login: bool
+) -> Iterator[ConfigError]:
+    if login:
+        return
+    for each in levels:
+        rule = next((rule for rule in each.rules if needs_identity(rule)), None)
+        if rule is not None:
+            yield ConfigError(
+                "plan.needs-login",
+                f'{noun}: the rule "{rule.name}" of {each.owner} asks who somebody is, '
+                "but without `login` nobody can be identified here",
+                noun.at("access") if each.owner == str(noun) else noun.place,
+                "add `login: true` to the route",
+            )
+
+
+def _limit_faults(noun: Noun[written.Route], *, login: bool) -> Iterator[ConfigError]:
+    for index, limit in enumerate(noun.value.limits or ()):
+        if limit.per == "user" and not login:
+            yield ConfigError(
+                "plan.limit-needs-login",
+                f"{noun}: a limit per user needs `login`; without it there are no users",
+                noun.at("limits", index, "per"),
+                "add `login: true`, or limit per address",
+            )
+
+
+def _provider_faults(made: Effective, around: Around) -> Iterator[ConfigError]:
+    if made.login is None or made.login_owner is None:
+        return
+    owner, known = made.login_owner, around.providers
+    if not known:
+        yield ConfigError(
+            "plan.no-provider",
+            f"{owner} asks for sign-in, but nobody can: there is no identity provider",
+            owner.at("login"),
+            "add `identity: {providers: {local: {}}}`",
+        )
+    for index, name in enumerate(made.login.providers or ()):
+        if known and name not in known:
+            yield ConfigError(
+                "plan.unknown-provider",
+                f'{owner}: there is no identity provider "{name}"',
+                owner.at("login", "with", index),
+                did_you_mean(name, known, "providers"),
+            )
+
+
+def _hsts_faults(
+    nouns: list[Noun[Levelled]], made: Effective, door: Door, routes: tuple[Route, ...]
+) -> Iterator[ConfigError]:
+    block = made.blocks["security_headers"]
+    if not isinstance(block, SecurityHeaders) or block.hsts in ("off", 0):
+        return
+    ours = {listener.name for listener in door.serving if listener.files is None}
+    if not any(route.listener in ours for route in routes):
+        return
+    owner = made.origins["security_headers.hsts"]
+    noun = next(noun for noun in nouns if str(noun) == owner)
+    yield ConfigError(
+        "plan.hsts",
+        f"{noun}: HSTS while the certificate is our own would lock browsers out of the host",
+        noun.at("security_headers", "hsts"),
+        "bring a `certificate` for the listener first, or write `hsts: off`",
+    )
+
+
+def _claims(routes: tuple[Route, ...]) -> Iterator[Claim]:
+    for route in routes:
+        for host in route.hosts:
+            for path in route.paths:
+                for method in route.methods or ("",):
+                    yield Claim(route.gateway.path, route.listener, host, path, method)
+
+
+def _warnings(
+    noun: Noun[written.Route], routes: tuple[Route, ...], levels: tuple[Level, ...], door: Door
+) -> Iterator[str]:
+    if not levels:
+        yield f"{noun.place}: {noun} has no `access` on any level, so nobody may pass"
+    elif any(not each.rules for each in levels):
+        empty = next(each for each in levels if not each.rules)
+        yield f"{noun.place}: the `access` of {empty.owner} has no rule, so nobody may pass {noun}"
+    yield from level_warnings(noun)
+    for listener in door.serving:
+        if listener.files is not None:
+            continue
+        for host in (h for route in routes if route.listener == listener.name for h in route.hosts):
+            if not any(certified(pattern, host) for pattern in listener.hosts):
+                yield (
+                    f"{noun.at('host')}: no name of the certificate of listener {listener.name} "
+                    f'covers "{host}"; add it to the listener\'s `hosts`'
+                )
+
+
+__all__ = ["Around", "Claim", "Gateway", "Resolution", "path_match", "record", "resolve_route"]
