@@ -51,6 +51,7 @@ class _Proxy:
     reported: int = 0
     accepted: str | None = None
     last_seen: float | None = None
+    sent: int = 0
 
     def changed(self, changes: Changes) -> None:
         for line in self.lines:
@@ -187,7 +188,8 @@ class XdsServer:
             self._reports.refused(proxy.desired.proxy, (resource,), error)
             proxy.changed({resource.type_url: {resource.name}})
 
-        line = _Line(Stream(proxy.desired, refused, self._warm_limit))
+        mark = f"{time.time_ns():x}"
+        line = _Line(Stream(proxy.desired, refused, mark=mark, limit=self._warm_limit))
         proxy.lines.append(line)
         try:
             yield line
@@ -203,6 +205,7 @@ class XdsServer:
             line.wake.clear()
             while (frame := line.stream.next(clock())) is not None:
                 await context.write(frame)
+                proxy.sent += len(frame)
             self._note(proxy, line)
             now = clock()
             wake_at = line.stream.wake_at(now)
@@ -271,6 +274,7 @@ def _status(proxy: _Proxy, now: float) -> ProxyStatus:
         late=tuple(sorted({name for line in proxy.lines for name in line.stream.late(now)})),
         refused=tuple(proxy.desired.refusals.values()),
         last_seen=proxy.last_seen,
+        sent=proxy.sent,
     )
 
 

@@ -48,6 +48,8 @@ class ProxyStatus:
     refused: tuple[Refusal, ...]
     last_seen: float | None
     """Seconds since the epoch; None when it never connected."""
+    sent: int
+    """Bytes of messages sent to it by this process."""
 
 
 @dataclass(frozen=True, slots=True)

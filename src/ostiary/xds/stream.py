@@ -22,6 +22,7 @@ from ostiary.compiler.resources import (
 )
 from ostiary.xds import frames
 from ostiary.xds.desired import Changes, Desired
+from ostiary.xds.quarantine import afresh
 from ostiary.xds.subscription import Batch, Flight, Part, Subscription
 
 if TYPE_CHECKING:
@@ -40,16 +41,22 @@ _LAST: Final = (CLUSTER, FILTER, ENDPOINTS, SECRET)
 
 
 class Stream:
-    """All types of one stream. Call `receive` and `changed` as things happen, then `next`."""
+    """All types of one stream. Call `receive` and `changed` as things happen, then `next`.
+
+    `mark` is unlike that of any other stream of the proxy; see `quarantine.afresh`.
+    """
 
     def __init__(
         self,
         desired: Desired,
         refused: Callable[[Resource, str], None],
+        *,
+        mark: str = "",
         limit: float = WARM_LIMIT,
     ) -> None:
         self.desired = desired
         self._refused = refused
+        self._mark = mark
         self._limit = limit
         self._nonce = 0
         self._subscriptions = {type_url: Subscription(type_url) for type_url in _ORDERED}
@@ -133,10 +140,22 @@ class Stream:
             return None
         self._nonce += 1
         flight = Flight(f"{self._nonce:x}", now, batch)
+        frame = self._frame(subscription, flight)
         subscription.launch(flight)
         if type_url == CLUSTER:
             self._follow_with_endpoints(batch)
-        return _frame(type_url, flight)
+        return frame
+
+    def _frame(self, subscription: Subscription, flight: Flight) -> bytes:
+        resources = [resource for resource in flight.batch.values() if resource is not None]
+        removed = [name for name, resource in flight.batch.items() if resource is None]
+        if subscription.type_url == SCOPE and subscription.unsure:
+            mark = f"{self._mark}.{flight.nonce}"
+            resources = [
+                afresh(resource, mark) if resource.name in subscription.unsure else resource
+                for resource in resources
+            ]
+        return frames.response(subscription.type_url, flight.nonce, resources, removed)
 
     def _follow_with_endpoints(self, batch: Batch) -> None:
         # A live cluster that changes does not ask for its endpoints again and would wait 15 s.
@@ -145,9 +164,3 @@ class Stream:
 
     def _busy(self, type_url: str, now: float) -> bool:
         return self._subscriptions[type_url].busy(now, self._limit)
-
-
-def _frame(type_url: str, flight: Flight) -> bytes:
-    resources = [resource for resource in flight.batch.values() if resource is not None]
-    removed = [name for name, resource in flight.batch.items() if resource is None]
-    return frames.response(type_url, flight.nonce, resources, removed)

@@ -59,6 +59,8 @@ class Subscription:
     greeting: bool = False
     """A first wildcard request must be answered, if only with an empty message."""
     flights: dict[str, Flight] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    """Names of which the proxy may have noted a version that it does not use."""
     suspects: list[list[str]] = field(default_factory=list)
     """After a refusal: groups to send apart, until the culprit stands alone."""
 
@@ -70,6 +72,7 @@ class Subscription:
         wanted = set(request.resource_names_subscribe)
         if self.type_url in WILDCARD_TYPES and (_WILDCARD in wanted or (first and not wanted)):
             self._ask_all(everything)
+            self.unsure = set(self.due) if self.sent else set()
         wanted.discard(_WILDCARD)
         self.names |= wanted
         known = wanted & self.sent.keys() if first else set[str]()
@@ -110,6 +113,7 @@ class Subscription:
         for name, resource in flight.batch.items():
             self.due.discard(name)
             self.forced.discard(name)
+            self.unsure.discard(name)
             if resource is None:
                 self.sent.pop(name, None)
             else:
@@ -126,6 +130,7 @@ class Subscription:
             self.sent[name] = _UNSURE
             self.due.add(name)
         if len(batch) > 1:
+            self.unsure.update(batch)
             # Removals first: a scope that took over a removed one's key must come after it.
             names = sorted(batch, key=lambda name: (batch[name] is not None, name))
             middle = len(names) // 2
