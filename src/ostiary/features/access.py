@@ -9,7 +9,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ostiary.features.fragment import Block, Merge
+from ostiary.features.fragment import (
+    Block,
+    Filter,
+    Fragment,
+    ListenerSite,
+    Merge,
+    Site,
+    Stage,
+)
+from ostiary.policy.to_rbac import Credential, opens_to_all, shadow_allowed, to_rbac
+from ostiary.protos.messages import rbac, rbac_filter
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
 
@@ -43,3 +53,37 @@ class AccessRule(Block):
 
 Access = Annotated[Literal["public"] | list[AccessRule], Merge.SUBSET]
 """`access: public` lets anybody in; a list is a set of rules."""
+
+
+def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rules are the routes' own
+    """`shadow` asks and `may` enforces; without a route's rules `may` lets nobody pass."""
+    nobody = rbac_filter.RBAC(rules=rbac.RBAC(action=rbac.RBAC.Action.ALLOW))
+    return (
+        Filter(Stage.SHADOW, Stage.SHADOW.slot, rbac_filter.RBAC()),
+        Filter(Stage.MAY, Stage.MAY.slot, nobody),
+    )
+
+
+def fragment(site: Site) -> Fragment:
+    """Enforce the levels of the route; with `login`, ask them before the slow path too.
+
+    What the shadow allowed needs no second look. A route that is open to all on every level has
+    nothing to ask, and pays nothing.
+    """
+    if opens_to_all(site.levels):
+        return Fragment()
+    if site.sign_in is None:
+        return Fragment(per_route={Stage.MAY.slot: _enforce(to_rbac(site.levels, None))})
+    credential = Credential(site.host, site.sign_in.group_set)
+    ask = rbac_filter.RBAC(shadow_rules=to_rbac(site.levels, credential))
+    enforce = to_rbac(site.levels, credential, already=shadow_allowed())
+    return Fragment(
+        per_route={
+            Stage.SHADOW.slot: rbac_filter.RBACPerRoute(rbac=ask),
+            Stage.MAY.slot: _enforce(enforce),
+        }
+    )
+
+
+def _enforce(allowed: rbac.RBAC) -> rbac_filter.RBACPerRoute:
+    return rbac_filter.RBACPerRoute(rbac=rbac_filter.RBAC(rules=allowed))

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ostiary.names import Key
 from ostiary.policy.rules import Level
+from ostiary.protos.messages import route
 
 
 class Stage(IntEnum):
@@ -129,6 +130,8 @@ class Site:
     """None when the route has no `login`."""
     blocks: Mapping[str, Block] = field(default_factory=dict)
     """The other blocks of the same route by feature name, for features that must agree (cors)."""
+    cookies: bool = False
+    """Whether cookies of ours can exist on this host: some route of it has `login`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +152,5 @@ class Fragment:
     filters: tuple[Filter, ...] = ()
     per_route: Mapping[str, Message] = field(default_factory=dict)
     """Filter name -> its per-route message; naming a filter here turns it on for the route."""
-    route: Message | None = None
-    """A partial `envoy.config.route.v3.Route`, merged into the route; scalars may not clash."""
+    route: route.Route | None = None
+    """A partial route, merged into the route; scalars may not clash."""

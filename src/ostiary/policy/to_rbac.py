@@ -19,7 +19,7 @@ from typing import Final
 from ostiary.policy.conditions import is_address, needs_identity
 from ostiary.policy.rules import Effect, Level, Rule
 from ostiary.protos.messages import cel, matcher, rbac, route
-from ostiary.wire import JWT_METADATA, SESSION_KEY
+from ostiary.wire import JWT_METADATA, RBAC_METADATA, SESSION_KEY, SHADOW_RESULT
 
 Expression = rbac.Permission | bool
 """A permission, or a truth that is known while compiling."""
@@ -58,6 +58,23 @@ def to_rbac(
     if credential is not None and known is not False and anybody is not True:
         policies["known"] = _for_known(credential, known)
     return rbac.RBAC(action=rbac.RBAC.Action.ALLOW, policies=policies)
+
+
+def opens_to_all(levels: Sequence[Level]) -> bool:
+    """Whether every request of anybody passes, so that there is nothing to enforce."""
+    return _levels(levels, None) is True
+
+
+def shadow_allowed() -> rbac.Permission:
+    """The same rules, asked before the slow path, allowed this request."""
+    allowed = rbac.SourcedMetadata(metadata_matcher=shadow_result("allowed"))
+    return rbac.Permission(sourced_metadata=allowed)
+
+
+def shadow_result(result: str) -> matcher.MetadataMatcher:
+    """The rules, asked before the slow path, came out as `result`: `allowed` or `denied`."""
+    segment = matcher.MetadataMatcher.PathSegment(key=SHADOW_RESULT)
+    return matcher.MetadataMatcher(filter=RBAC_METADATA, path=[segment], value=equals(result))
 
 
 def policy(permission: Expression, condition: cel.Expr | None = None) -> rbac.Policy:
