@@ -1,0 +1,87 @@
+"""What happens to a request's headers before anything reads them.
+
+Two early header mutations, in this order: strip all that a client must not say, then write the
+scope under which the routes of its host are found. Feeds `edge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ostiary.compiler.routes import AUTHORITY_HEADER
+from ostiary.compiler.spelling import scope_name
+from ostiary.plan.model import Listener
+from ostiary.protos import pack
+from ostiary.protos.messages import core, early_mutation, matcher, mutation_rules
+from ostiary.wire import RESERVED_PREFIX, SCOPE_HEADER
+
+FORWARDED_PREFIX: Final = "x-forwarded-"
+STRIPPED_PREFIXES: Final = (RESERVED_PREFIX, "x-envoy-")
+STRIPPED_NAMES: Final = (
+    "forwarded",
+    "x-client-trace-id",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+)
+"""Names by which applications let a request say that it is another one."""
+
+
+def strip(*, keep_forwarded: bool = False) -> core.TypedExtensionConfig:
+    """Takes reserved and overriding headers; X-Forwarded-* unless a trusted proxy sent it."""
+    prefixes = STRIPPED_PREFIXES if keep_forwarded else (*STRIPPED_PREFIXES, FORWARDED_PREFIX)
+    gone = [_remove_on_match(matcher.StringMatcher(prefix=one)) for one in prefixes]
+    gone += [mutation_rules.HeaderMutation(remove=one) for one in STRIPPED_NAMES]
+    return _extension("ostiary.strip", gone)
+
+
+def place(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionConfig:
+    """Writes `listener|host`; where wildcard hosts need it also the authority with its port."""
+    made = [_write(SCOPE_HEADER, _scope_value(listener.name, wildcards))]
+    if wildcards:
+        made.append(_write(AUTHORITY_HEADER, f"%REQ(:authority)%:{listener.port}"))
+    return _extension("ostiary.place", made)
+
+
+def _scope_value(listener: str, wildcards: Sequence[str]) -> str:
+    """A plain copy where it suffices; CEL costs 3-5 microseconds more and stands for wildcards."""
+    if "*" in wildcards:
+        return scope_name(listener, "*")
+    if not wildcards:
+        return scope_name(listener, "%REQ(:authority)%")
+    host = "request.headers[':authority']"
+    value = host
+    for one in wildcards:
+        value = f"{host}.endsWith('{one[1:]}') ? '{one}' : ({value})"
+    return scope_name(listener, f"%CEL({value})%")
+
+
+def _write(name: str, value: str) -> mutation_rules.HeaderMutation:
+    return mutation_rules.HeaderMutation(
+        append=core.HeaderValueOption(
+            header=core.HeaderValue(key=name, value=value),
+            append_action=core.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
+    )
+
+
+def _remove_on_match(names: matcher.StringMatcher) -> mutation_rules.HeaderMutation:
+    return mutation_rules.HeaderMutation(
+        remove_on_match=mutation_rules.HeaderMutation.RemoveOnMatch(key_matcher=names)
+    )
+
+
+def _extension(
+    name: str, changes: Sequence[mutation_rules.HeaderMutation]
+) -> core.TypedExtensionConfig:
+    return core.TypedExtensionConfig(
+        name=name, typed_config=pack(early_mutation.HeaderMutation(mutations=changes))
+    )

@@ -1,0 +1,94 @@
+"""Scopes: one per `listener|host`, with the host's routes inline.
+
+A change of one host changes one scope and nothing else. A wildcard host is one scope that holds
+the hosts below it, for Envoy's scopes know no wildcards. Fed by `routes`; feeds `compile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from ostiary.compiler.paths import guard
+from ostiary.compiler.resources import SCOPE, Resource, resource
+from ostiary.compiler.routes import Ground, entries
+from ostiary.compiler.spelling import scope_name
+from ostiary.errors import NOWHERE
+from ostiary.plan.model import Route
+from ostiary.protos.messages import core, route, wkt
+from ostiary.wire import AUTHZ_FAILED_HEADER, DECISION_HEADER, HANDOVER_HEADER, SCOPE_HEADER
+
+_NOT_FOR_UPSTREAM: Final = (SCOPE_HEADER, HANDOVER_HEADER, AUTHZ_FAILED_HEADER)
+_LONGEST_BODY: Final = 16_384
+"""Bytes of a direct response: `respond.body` has 4,096 characters of up to four bytes."""
+
+
+def wildcard_scopes(hosts: Iterable[str]) -> tuple[str, ...]:
+    """The wildcard hosts that are scopes: those with no wider wildcard above them, sorted."""
+    wild = sorted({host for host in hosts if host.startswith("*")}, key=lambda one: (len(one), one))
+    widest: list[str] = []
+    for host in wild:
+        if not any(covers(wider, host) for wider in widest):
+            widest.append(host)
+    return tuple(sorted(widest))
+
+
+def covers(wildcard: str, host: str) -> bool:
+    """Whether `host` (exact or wildcard) lies below `wildcard`."""
+    return wildcard == "*" or (host != wildcard and host.endswith(wildcard[1:]))
+
+
+def scope_of(host: str, wildcards: Sequence[str]) -> str:
+    """The host under whose scope `host` stands: a wildcard that covers it, or itself."""
+    return next((one for one in wildcards if covers(one, host)), host)
+
+
+def scope(host: str, members: Mapping[str, Sequence[Route]], ground: Ground) -> Resource:
+    """The scope of `host`; `members` are the hosts it holds, with their routes."""
+    name = scope_name(ground.listener, host)
+    hosts = [_virtual_host(one, members[one], ground) for one in sorted(members)]
+    key = route.ScopedRouteConfiguration.Key(
+        fragments=[route.ScopedRouteConfiguration.Key.Fragment(string_key=name)]
+    )
+    made = route.ScopedRouteConfiguration(
+        name=name, key=key, route_configuration=route_configuration(name, hosts)
+    )
+    place = next((one.place for one in members.get(host, ()) if not one.own), NOWHERE)
+    return resource(SCOPE, name, made, place)
+
+
+def route_configuration(name: str, hosts: Sequence[route.VirtualHost]) -> route.RouteConfiguration:
+    """`hosts`, with what holds for every answer: the decision id, none of our headers upstream."""
+    return route.RouteConfiguration(
+        name=name,
+        virtual_hosts=hosts,
+        request_headers_to_remove=_NOT_FOR_UPSTREAM,
+        response_headers_to_add=[decision_header()],
+        max_direct_response_body_size_bytes=wkt.UInt32Value(value=_LONGEST_BODY),
+    )
+
+
+def decision_header() -> core.HeaderValueOption:
+    """The id under which `explain` finds this answer's decision."""
+    return core.HeaderValueOption(
+        header=core.HeaderValue(key=DECISION_HEADER, value="%REQ(X-REQUEST-ID)%"),
+        append_action=core.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+
+
+def _virtual_host(host: str, routes: Sequence[Route], ground: Ground) -> route.VirtualHost:
+    ranked = [entry for one in routes for entry in entries(one, host, ground)]
+    ranked.sort(key=lambda entry: entry[0])
+    return route.VirtualHost(
+        name=host,
+        domains=[host],
+        routes=[guard(), *(made for _, made in ranked)],
+        retry_policy=_before_anything_was_sent(),
+    )
+
+
+def _before_anything_was_sent() -> route.RetryPolicy:
+    """Once more, where the kept connection died before it took a byte: safe for every method."""
+    return route.RetryPolicy(
+        retry_on="reset-before-request,connect-failure", num_retries=wkt.UInt32Value(value=1)
+    )
