@@ -65,11 +65,13 @@ def an_endpoint(name: str, port: int) -> Resource:
     )
 
 
-def a_cluster(name: str, *, connect_seconds: int = 2) -> Resource:
+def a_cluster(
+    name: str, *, connect_seconds: int = 2, endpoints: core.ConfigSource | None = None
+) -> Resource:
     made = cluster.Cluster(
         name=name,
         type=cluster.Cluster.DiscoveryType.EDS,
-        eds_cluster_config=cluster.Cluster.EdsClusterConfig(eds_config=ADS),
+        eds_cluster_config=cluster.Cluster.EdsClusterConfig(eds_config=endpoints or ADS),
         connect_timeout=wkt.Duration(seconds=connect_seconds),
     )
     return resource(CLUSTER, name, made, Place("site.yaml", 3))

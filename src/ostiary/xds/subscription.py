@@ -71,9 +71,9 @@ class Subscription:
             self.sent.update(request.initial_resource_versions)
         wanted = set(request.resource_names_subscribe)
         if self.type_url in WILDCARD_TYPES and (_WILDCARD in wanted or (first and not wanted)):
+            wanted.discard(_WILDCARD)
             self._ask_all(everything)
             self.unsure = set(self.due) if self.sent else set()
-        wanted.discard(_WILDCARD)
         self.names |= wanted
         known = wanted & self.sent.keys() if first else set[str]()
         self.due |= known
