@@ -43,6 +43,16 @@ class SignInHost:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """One application host as somebody asked for it: where tokens are valid."""
+
+    host: str
+    """Lower case, no port; never a wildcard."""
+    place: Place
+    sign_in: SignInHost
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
     """Everything `login` knows about the current revision."""
 
@@ -68,6 +78,12 @@ class Directory:
     def sign_in_host(self, host: str) -> SignInHost | None:
         """The settings of the sign-in host `host`."""
         return next((found for found in self.sign_in if found.host == host), None)
+
+    def door(self, host: str) -> Door | None:
+        """The door at `host`; None when no `login` route is there."""
+        place = self.place(host)
+        sign_in = None if place is None else self.sign_in_host(place.sign_in)
+        return None if place is None or sign_in is None else Door(host, place, sign_in)
 
     def dump(self) -> str:
         """Canonical JSON: equal directories give equal text."""

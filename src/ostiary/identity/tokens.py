@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey
 from joserfc.jws import extract_compact
 
 from ostiary.errors import Refused
-from ostiary.identity.directory import Place, SignInHost
+from ostiary.identity.directory import Door
 from ostiary.identity.model import Account, Session
 from ostiary.wire import (
     ASSERTION_CLAIM,
@@ -51,9 +51,7 @@ class Subject:
 
     session: Session
     account: Account
-    host: str
-    place: Place
-    sign_in: SignInHost
+    door: Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def mint(
     key: SigningKey, issuer: str, subject: Subject, now: float, ids: tuple[str, str, str]
 ) -> Minted:
     """All three tokens of `subject`; `ids` are fresh random ids, one a token."""
-    end = subject.session.created + subject.sign_in.lifetimes.absolute
+    end = subject.session.created + subject.door.sign_in.lifetimes.absolute
     issued = int(now)
     who = _who(issuer, subject, issued)
     assertion = _sign(
@@ -93,13 +91,13 @@ def mint(
         ASSERTION_TYPE,
         {
             **who,
-            "aud": list(subject.place.audiences),
+            "aud": list(subject.door.place.audiences),
             "exp": issued + ASSERTION_LIFETIME,
             "jti": ids[0],
         },
     )
     full = {**who, **_how(subject), ASSERTION_CLAIM: assertion}
-    expires = min(issued + subject.sign_in.lifetimes.token, int(end))
+    expires = min(issued + subject.door.sign_in.lifetimes.token, int(end))
     token = _sign(
         key, SESSION_TYPE, {**full, "aud": SESSION_AUDIENCE, "exp": expires, "jti": ids[1]}
     )
@@ -143,9 +141,9 @@ def _who(issuer: str, subject: Subject, issued: int) -> dict[str, Any]:
         "sid": subject.session.sid,
         "sub": account.name,
         "email": account.email,
-        "host": subject.host,
-        "groups": groups_named(account, subject.sign_in.group_names),
-        "gv": subject.sign_in.group_set,
+        "host": subject.door.host,
+        "groups": groups_named(account, subject.door.sign_in.group_names),
+        "gv": subject.door.sign_in.group_set,
     }
 
 

@@ -1,0 +1,121 @@
+"""What a proxy asks on the slow path, read out of Envoy's `CheckRequest`.
+
+Claims come from Envoy's own verification (dynamic metadata): they are as good as our signature.
+Fed by `authz`; feeds `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ostiary.protos.messages import auth
+from ostiary.wire import CONTEXT_POLICY, CONTEXT_ROUTE, JWT_METADATA, SESSION_KEY, STALE_KEY
+
+
+class Caller(StrEnum):
+    """Who waits for the answer, and so what it can understand."""
+
+    NAVIGATION = "navigation"
+    """A person's browser opening a page: redirects and HTML."""
+    PROGRAM = "program"
+    """Anything else: a status and JSON."""
+    GRPC = "grpc"
+    """A status that Envoy turns into trailers, and one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The claims of a token of ours that the slow path needs."""
+
+    sid: str
+    host: str
+    subject: str
+    email: str
+    groups: frozenset[str]
+    group_set: str
+    issued: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request that the shadow rules denied."""
+
+    decision: str
+    host: str
+    method: str
+    path: str
+    """As Envoy normalised it, with the query."""
+    headers: Mapping[str, str]
+    route: str
+    policy: str
+    session: Token | None
+    """Of a token that is valid now."""
+    stale: Token | None
+    """Of a token that has expired, or is still valid: it proves "not a stranger"."""
+
+    @property
+    def bare_path(self) -> str:
+        """The path that rules are about: no query."""
+        return self.path.partition("?")[0]
+
+
+def read(request: auth.CheckRequest) -> Asked:
+    """`request` in our own words. A token for another host than the request's is no token."""
+    http = request.attributes.request.http
+    extensions = request.attributes.context_extensions
+    host = http.host.lower()
+    known = request.attributes.metadata_context.filter_metadata.get(JWT_METADATA)
+    headers = {name.lower(): value for name, value in http.headers.items()}
+    return Asked(
+        decision=headers.get("x-request-id", http.id),
+        host=host,
+        method=http.method,
+        path=http.path,
+        headers=headers,
+        route=extensions.get(CONTEXT_ROUTE, ""),
+        policy=extensions.get(CONTEXT_POLICY, ""),
+        session=_token(known, SESSION_KEY, host),
+        stale=_token(known, STALE_KEY, host),
+    )
+
+
+def caller(asked: Asked) -> Caller:
+    """A navigation says so; without Fetch metadata a GET that accepts HTML is one."""
+    if asked.headers.get("content-type", "").startswith("application/grpc"):
+        return Caller.GRPC
+    mode = asked.headers.get("sec-fetch-mode")
+    if mode is not None:
+        return Caller.NAVIGATION if mode == "navigate" else Caller.PROGRAM
+    html = "text/html" in asked.headers.get("accept", "")
+    return Caller.NAVIGATION if html and asked.method in {"GET", "HEAD"} else Caller.PROGRAM
+
+
+def wants_html(asked: Asked) -> bool:
+    """True when a refusal should be a page."""
+    html = "text/html" in asked.headers.get("accept", "")
+    return caller(asked) is not Caller.GRPC and (html or caller(asked) is Caller.NAVIGATION)
+
+
+def _token(known: Any, key: str, host: str) -> Token | None:
+    if known is None or key not in known.fields:
+        return None
+    claims = known.fields[key].struct_value.fields
+
+    def text(name: str) -> str:
+        return str(claims[name].string_value) if name in claims else ""
+
+    if not text("sid") or text("host") != host:
+        return None
+    groups = claims["groups"].list_value.values if "groups" in claims else ()
+    return Token(
+        sid=text("sid"),
+        host=host,
+        subject=text("sub"),
+        email=text("email"),
+        groups=frozenset(one.string_value for one in groups),
+        group_set=text("gv"),
+        issued=float(claims["iat"].number_value) if "iat" in claims else 0.0,
+    )

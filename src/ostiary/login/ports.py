@@ -1,0 +1,102 @@
+"""What `login` needs of others, as protocols: `store` has them all, `app` hands them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ostiary.identity.attempts import Counter
+from ostiary.identity.directory import Directory
+from ostiary.identity.exchange import Redeem, Redeemed, Refreshed
+from ostiary.identity.model import Account, Code, Lifetimes, Session
+from ostiary.identity.pending import Sealing
+from ostiary.identity.rotation import Ended, Refresh, RefreshHandle
+from ostiary.identity.tokens import SigningKey
+
+T = TypeVar("T")
+Mint = Callable[[Session, Account], T]
+Person = tuple[Session, Account]
+
+
+class AccountsPort(Protocol):
+    """`store.accounts.Accounts`."""
+
+    def find(self, name: str, /) -> Account | None:
+        """The account of that exact name."""
+
+    def admit(self, counters: Sequence[Counter], now: float, /) -> float:
+        """0, and the attempt is counted; or the seconds to wait."""
+
+    def forgive(self, counters: Sequence[Counter], /) -> None:
+        """The attempt just admitted was a success."""
+
+    def sweep(self, now: float, /) -> None:
+        """Counters that no longer matter are gone."""
+
+
+class SessionsPort(Protocol):
+    """`store.sessions.Sessions`."""
+
+    def open(self, session: Session, handle: RefreshHandle, replaces: str | None, /) -> None:
+        """`session` is alive, `handle` stored, the session it replaces dead."""
+
+    def person(self, sid: str, /) -> Person | None:
+        """Session and account as they are now."""
+
+    def recognise(self, text: str, host: str, lifetimes: Lifetimes, now: float, /) -> Person | None:
+        """Who holds the handle `text` on the sign-in host."""
+
+    def owner(self, text: str, /) -> str | None:
+        """The sid whose handle `text` is."""
+
+    def put_code(self, code: Code, /) -> None:
+        """`code` can be redeemed once."""
+
+    def redeem(self, asked: Redeem, mint: Mint[T], /) -> Redeemed[T] | Ended:
+        """A first token for a code."""
+
+    def refresh(self, asked: Refresh, mint: Mint[T], /) -> Refreshed[T] | Ended:
+        """A new token for a handle."""
+
+    def kill(self, sid: str, reason: str, /) -> bool:
+        """No token is minted for `sid` any more."""
+
+    def sweep(self, before: float, now: float, /) -> None:
+        """What is over is gone."""
+
+
+class KeysPort(Protocol):
+    """`store.keys.Keys`."""
+
+    def current(self) -> SigningKey:
+        """The key to sign with."""
+
+    def published(self) -> Sequence[SigningKey]:
+        """Every key whose signatures count."""
+
+
+class SitePort(Protocol):
+    """`store.site.SiteStore`."""
+
+    def directory(self) -> Directory:
+        """The site directory of the current revision."""
+
+
+class PoliciesPort(Protocol):
+    """`store.revisions.Revisions`."""
+
+    def policy(self, content: str, /) -> str | None:
+        """The policy record stored under this content hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All of them together."""
+
+    accounts: AccountsPort
+    sessions: SessionsPort
+    keys: KeysPort
+    site: SitePort
+    policies: PoliciesPort
+    seal: Sealing
