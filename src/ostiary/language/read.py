@@ -43,6 +43,7 @@ _SECTIONS: Final = (
 _LISTENERS: Final = ("https", "http")
 """The listeners that may stand directly under a gateway."""
 _TRUST_DOMAIN_LIMIT: Final = 255
+_TRUST_DOMAIN_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 @dataclass
@@ -157,49 +158,53 @@ def _read_tree(tree: Tree) -> _Part:
 
 def _read_section(part: _Part, tree: Tree, section: str, value: object) -> None:
     path: Path = (section,)
-    if section in ("gateways", "services", "routes"):
-        for name, data in _entries(part, tree, value, path):
-            _read_named(part, section, tree, (section, name), data)
+    if section in {"gateways", "services", "routes"}:
+        _read_names(part, section, Noun("", "", value, tree, path))
     elif section == "gateway":
-        _read_named(part, "gateways", tree, path, value, name="main")
+        _read_named(part, "gateways", Noun("gateway", "main", value, tree, path))
     elif section == "identity":
-        for key, below in _entries(part, tree, value, path):
-            if key == "providers":
-                for name, data in _entries(part, tree, below, (section, key)):
-                    _read_named(part, "providers", tree, (section, key, name), data)
-            else:
-                part.faults.append(_unknown_section(tree, (section, key), ("providers",)))
+        _read_identity(part, Noun("identity", "", value, tree, path))
     elif section == "sessions":
-        noun = Noun[object]("sessions", "", value, tree, path)
-        _validate(part, "sessions", noun, Sessions)
+        _validate(part, section, Noun(section, "", value, tree, path), Sessions)
     elif section == "trust_domain":
-        _read_trust_domain(part, tree, value)
+        _read_trust_domain(part, Noun(section, "", value, tree, path))
     else:
         part.faults.append(_unknown_section(tree, path, _SECTIONS))
 
 
-def _entries(part: _Part, tree: Tree, value: object, path: Path) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        yield from value.items()
+def _read_names(part: _Part, section: str, names: Noun[object]) -> None:
+    for name, data in _entries(part, names):
+        path = (*names.path, name)
+        _read_named(part, section, Noun(_NAMED[section][0], name, data, names.tree, path))
+
+
+def _read_identity(part: _Part, noun: Noun[object]) -> None:
+    for key, below in _entries(part, noun):
+        path = (*noun.path, key)
+        if key == "providers":
+            _read_names(part, key, Noun("", "", below, noun.tree, path))
+        else:
+            part.faults.append(_unknown_section(noun.tree, path, ("providers",)))
+
+
+def _entries(part: _Part, noun: Noun[object]) -> Iterator[tuple[str, object]]:
+    if isinstance(noun.value, dict):
+        yield from noun.value.items()
     else:
-        part.faults.append(_not_a_mapping(tree, f'"{voice.spell(path)}"', path))
+        what = f'"{voice.spell(noun.path)}"'
+        part.faults.append(_not_a_mapping(noun.tree, what, noun.path))
 
 
-def _read_named(
-    part: _Part, section: str, tree: Tree, path: Path, data: object, name: str | None = None
-) -> None:
-    kind, model = _NAMED[section]
-    noun = Noun[object](kind, name or str(path[-1]), data, tree, path)
+def _read_named(part: _Part, section: str, noun: Noun[object]) -> None:
     trouble = name_trouble(noun.name)
     if trouble is not None:
-        part.faults.append(
-            ConfigError(trouble.code, f"{noun}: {trouble.sentence}", noun.place, trouble.hint)
-        )
+        sentence = f"{noun}: {trouble.sentence}"
+        part.faults.append(ConfigError(trouble.code, sentence, noun.place, trouble.hint))
         part.broken.append(noun)
         return
-    if model is Gateway:
+    if section == "gateways":
         noun = _long_gateway(noun)
-    _validate(part, section, noun, model)
+    _validate(part, section, noun, _NAMED[section][1])
 
 
 def _validate(part: _Part, section: str, noun: Noun[object], model: type[BaseModel]) -> None:
@@ -231,8 +236,8 @@ def _long_gateway(noun: Noun[object]) -> Noun[object]:
     return Noun(noun.kind, noun.name, tree.data, tree, ())
 
 
-def _read_trust_domain(part: _Part, tree: Tree, value: object) -> None:
-    noun = Noun[object]("trust_domain", "", value, tree, ("trust_domain",))
+def _read_trust_domain(part: _Part, noun: Noun[object]) -> None:
+    value = noun.value
     labels = value.split(".") if isinstance(value, str) else [""]
     good = all(label and not set(label) - _TRUST_DOMAIN_LETTERS for label in labels)
     if good and len(str(value)) <= _TRUST_DOMAIN_LIMIT:
@@ -243,13 +248,10 @@ def _read_trust_domain(part: _Part, tree: Tree, value: object) -> None:
         ConfigError(
             "document.wrong-value",
             f"{voice.show(value)} is not a trust domain",
-            tree.value_place(noun.path),
+            noun.tree.value_place(noun.path),
             "write a name of lower-case letters, digits, dots, - and _, such as corp.example",
         )
     )
-
-
-_TRUST_DOMAIN_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 def _unknown_section(tree: Tree, path: Path, sections: Sequence[str]) -> ConfigError:

@@ -8,7 +8,7 @@ from ostiary.language.written import Duration, Written
 class Sessions(Written):
     """Lifetimes of what a sign-in gives."""
 
-    token: Duration = "60s"
+    token: Duration = "60s"  # noqa: S105  a time
     """A session token: how long a decision can be old, renewed silently."""
     idle: Duration = "8h"
     """A session that is not used this long is over."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -39,31 +39,37 @@ def faults(
     by_path: dict[Path, list[ErrorDetails]] = {}
     for error in found:
         by_path.setdefault(_real_path(noun.value, error), []).append(error)
-    return [
-        _unknown_key(noun, model, path)
-        if errors[0]["type"] == "extra_forbidden"
-        else _missing_key(noun, path)
-        if errors[0]["type"] == "missing"
-        else _bad_value(noun, path, errors)
-        for path, errors in by_path.items()
-    ]
+    return [_fault(noun, model, path, errors) for path, errors in by_path.items()]
+
+
+def _fault(
+    noun: Noun[object], model: type[BaseModel], path: Path, errors: Sequence[ErrorDetails]
+) -> ConfigError:
+    if errors[0]["type"] == "extra_forbidden":
+        return _unknown_key(noun, model, path)
+    if errors[0]["type"] == "missing":
+        return _missing_key(noun, path)
+    return _bad_value(noun, path, errors)
 
 
 def _real_path(data: object, error: ErrorDetails) -> Path:
     """The location without the names of union branches, which nobody wrote."""
-    path: list[Step] = []
-    loc = error["loc"]
+    loc, path = error["loc"], list[Step]()
+    names_nothing_written = error["type"] in {"missing", "extra_forbidden"}
     for position, step in enumerate(loc):
-        last = position == len(loc) - 1
-        if last and error["type"] in {"missing", "extra_forbidden"}:
+        inside = value_at(data, (step,))
+        if inside is not None or _holds(data, step):
             path.append(step)
-        elif isinstance(data, dict) and step in data:
+            data = inside
+        elif names_nothing_written and position == len(loc) - 1:
             path.append(step)
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
-            path.append(step)
-            data = data[step]
     return tuple(path)
+
+
+def _holds(data: object, step: Step) -> bool:
+    if isinstance(data, list):
+        return isinstance(step, int) and step < len(data)
+    return isinstance(data, dict) and step in data
 
 
 def _unknown_key(noun: Noun[object], model: type[BaseModel], path: Path) -> ConfigError:
@@ -90,19 +96,36 @@ def _missing_key(noun: Noun[object], path: Path) -> ConfigError:
 def _bad_value(noun: Noun[object], path: Path, errors: Sequence[ErrorDetails]) -> ConfigError:
     place = noun.tree.value_place(noun.path + path)
     name = f'{noun}: "{spell(path)}"' if path else str(noun)
-    ours = next((error["ctx"] for error in errors if error["type"] == "ours"), None)
-    if ours is not None:
-        return ConfigError(ours["code"], f"{noun}: {ours['sentence']}", place, ours["hint"])
+    for error in errors:
+        if error["type"] == "ours":
+            said = error["ctx"]
+            return ConfigError(said["code"], f"{noun}: {said['sentence']}", place, said["hint"])
+        if error["type"] == "value_error":
+            sentence = f"{name}: {error['ctx']['error']}"
+            return ConfigError("document.wrong-value", sentence, place)
     value = value_at(noun.value, path)
-    said = next((error["ctx"]["error"] for error in errors if error["type"] == "value_error"), None)
-    if said is not None:
-        return ConfigError("document.wrong-value", f"{name}: {said}", place, "")
+    must = " or ".join(dict.fromkeys(map(_must, errors)))
     wrong_type = all(error["type"] in _TYPES for error in errors)
-    must = " or ".join(dict.fromkeys(_must(error) for error in errors))
     code = "document.wrong-type" if wrong_type else "document.wrong-value"
-    return ConfigError(
-        code, f"{name} must be {must}, not {show(value)}", place, _hint(value, errors)
-    )
+    sentence = f"{name} must be {must}, not {show(value)}"
+    return ConfigError(code, sentence, place, _hint(value, errors))
+
+
+_LIMITS: Final = {
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "too_short": "not empty",
+    "string_too_short": "not empty",
+    "too_long": "at most {max_length} long",
+    "string_too_long": "at most {max_length} long",
+}
+_PATTERNS: Final = {
+    r"^[1-9][0-9]{0,8}/[smh]$": "a rate such as 100/m",
+    r"^\d{1,9}(ms|s|m|h)$": "a duration such as 30s",
+    r"^[\x20-\x7e]+$": "plain ASCII text on one line",
+    r"^[a-z-]+(, ?[a-z-]+)*$|^off$": "words such as no-referrer, or off",
+}
+"""Every pattern of the language in words; a test holds the list complete."""
 
 
 def _must(error: ErrorDetails) -> str:
@@ -110,27 +133,14 @@ def _must(error: ErrorDetails) -> str:
     ctx: dict[str, Any] = error.get("ctx", {})
     if kind in _TYPES:
         return _TYPES[kind]
-    match kind:
-        case "literal_error":
-            words = str(ctx["expected"]).replace("'", '"').replace(" or ", ", ")
-            return f"one of {words}" if "," in words else words
-        case "string_pattern_mismatch":
-            return _PATTERNS.get(str(ctx["pattern"]), f"a text like {ctx['pattern']}")
-        case "greater_than_equal":
-            return f"at least {ctx['ge']}"
-        case "less_than_equal":
-            return f"at most {ctx['le']}"
-        case "too_short" | "string_too_short":
-            return "not empty"
-        case "too_long" | "string_too_long":
-            return f"at most {ctx['max_length']} long"
-    return f"different ({error['msg']})"
-
-
-_PATTERNS: Final = {
-    r"^[1-9][0-9]{0,8}/[smh]$": "a rate such as 100/m",
-    r"^\d+(ms|s|m|h)$": "a duration such as 30s",
-}
+    if kind in _LIMITS:
+        return _LIMITS[kind].format(**ctx)
+    if kind == "literal_error":
+        words = str(ctx["expected"]).replace("'", '"').replace(" or ", ", ")
+        return f"one of {words}" if "," in words else words
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(str(ctx["pattern"]), f"a text that matches {ctx['pattern']}")
+    return f"sound ({error['msg']})"
 
 
 def _hint(value: object, errors: Sequence[ErrorDetails]) -> str:
@@ -154,14 +164,11 @@ def _words(error: ErrorDetails) -> list[str]:
 
 def show(value: object) -> str:
     """A value as a sentence can carry it: never long, never on two lines."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
+    if isinstance(value, dict | list):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind}" if value else f"an empty {kind}"
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
     text = str(value)
     text = text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
     return f'"{text}"'.replace("\n", "\\n") if isinstance(value, str) else text
@@ -181,22 +188,22 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 def _models(annotation: object, path: Path) -> Iterator[type[BaseModel]]:
     """The models that may stand at `path` below `annotation`."""
-    origin = get_origin(annotation)
-    if origin in {Annotated, Union, UnionType}:
-        for argument in get_args(annotation)[: 1 if origin is Annotated else None]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _models(arguments[0], path)
+    elif origin in {Union, UnionType}:
+        for argument in arguments:
             yield from _models(argument, path)
-    elif origin in {list, dict}:
-        if path:
-            yield from _models(get_args(annotation)[-1], path[1:])
+    elif origin in {list, dict, tuple} and path:
+        yield from _models(arguments[0 if origin is tuple else -1], path[1:])
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if not path:
-            yield annotation
-            return
-        for name, field in annotation.model_fields.items():
-            if path[0] in {name, field.alias}:
-                yield from _models(field.annotation, path[1:])
+        yield from _below(annotation, path)
 
 
-def literal_words(annotation: object) -> list[str]:
-    """The words of a `Literal`; used by the reference pages."""
-    return [str(word) for word in get_args(annotation)] if get_origin(annotation) is Literal else []
+def _below(model: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:
+    if not path:
+        yield model
+        return
+    for name, field in model.model_fields.items():
+        if path[0] in {name, field.alias}:
+            yield from _models(field.annotation, path[1:])

@@ -59,10 +59,11 @@ def effective(nouns: Sequence[Noun[Levelled]], faults: list[ConfigError]) -> Eff
         for position, (noun, _, _) in enumerate(limits):
             origins[f"limits[{position}]"] = str(noun)
     login = _merged(Login, nouns, faults)
+    block = login.block if login is not None else None
     owner = next((noun for noun in reversed(nouns) if noun.value.login is not None), None)
     if owner is not None:
         origins["login"] = str(owner)
-    return Effective(blocks, origins, login.block if login else None, owner)
+    return Effective(blocks, origins, block if isinstance(block, Login) else None, owner)
 
 
 def _limits(noun: Noun[Levelled]) -> Iterator[tuple[int, Limit]]:

@@ -5,7 +5,7 @@ Fed by gateways, services and routes alike; the rules go to `policy` through the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ostiary.errors import ConfigError
 from ostiary.features.access import AccessRule, Who
@@ -57,8 +57,8 @@ def _rule(noun: Noun[Levelled], index: int, rule: AccessRule) -> Rule | None:
     )
 
 
-def _set(words: list[str] | list[object] | None) -> tuple[str, ...] | None:
-    return None if words is None else tuple(dict.fromkeys(map(str, words)))
+def _set(words: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if words is None else tuple(dict.fromkeys(words))
 
 
 def level_faults(noun: Noun[Levelled]) -> Iterator[ConfigError]:
@@ -68,7 +68,7 @@ def level_faults(noun: Noun[Levelled]) -> Iterator[ConfigError]:
         if len(written) != 1:
             yield ConfigError(
                 "plan.rule",
-                f"{noun}: a rule is either an allow or a deny, not {' and '.join(written) or 'neither'}",
+                f"{noun}: a rule is one of allow and deny, not {'both' if written else 'neither'}",
                 noun.at("access", index),
                 "write two rules" if written else "write `allow: {...}` or `deny: {...}`",
             )

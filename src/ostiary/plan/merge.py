@@ -49,11 +49,15 @@ class Merged(Generic[BlockT]):
 def merge(model: type[BlockT], levels: Sequence[Written]) -> Merged[BlockT]:
     """`levels`, uppermost first, as one block of type `model`. At least one level."""
     values: dict[str, Any] = {}
-    origins: dict[tuple[str, ...], str] = {}
-    looser: list[Looser] = []
-    for owner, block in levels:
-        _join(values, block, owner, (), origins, looser)
-    return Merged(_build(model, values), origins, tuple(looser))
+    notes = _Notes({}, [])
+    for each in levels:
+        _join(values, each, (), notes)
+    return Merged(_build(model, values), notes.origins, tuple(notes.looser))
+
+
+class _Notes(NamedTuple):
+    origins: dict[tuple[str, ...], str]
+    looser: list[Looser]
 
 
 def _build(model: type[BlockT], values: Mapping[str, Any]) -> BlockT:
@@ -62,24 +66,18 @@ def _build(model: type[BlockT], values: Mapping[str, Any]) -> BlockT:
     for name, value in values.items():
         kind = fields[name].annotation
         nested = isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, BaseModel)
-        whole[fields[name].alias or name] = _build(kind, value) if nested else value  # type: ignore[type-var, arg-type]
+        whole[fields[name].alias or name] = _build(kind, value) if nested else value  # type: ignore[arg-type]
     return model.model_validate(whole)
 
 
-def _join(
-    values: dict[str, Any],
-    block: Block,
-    owner: str,
-    path: tuple[str, ...],
-    origins: dict[tuple[str, ...], str],
-    looser: list[Looser],
-) -> None:
+def _join(values: dict[str, Any], each: Written, path: tuple[str, ...], notes: _Notes) -> None:
+    owner, block = each
     rules = merges(type(block))
     for name in block.model_fields_set:
         value = getattr(block, name)
         here = (*path, type(block).model_fields[name].alias or name)
         if isinstance(value, Block):
-            _join(values.setdefault(name, {}), value, owner, here, origins, looser)
+            _join(values.setdefault(name, {}), Written(owner, value), here, notes)
             continue
         if value is None:
             continue
@@ -87,11 +85,12 @@ def _join(
         if upper is not None:
             sentence = _loosens(rules[name], upper, value)
             if sentence:
-                looser.append(Looser(owner, here, f"{sentence}, as {origins[here]} wrote"))
+                wrote = f"{sentence}, as {notes.origins[here]} wrote"
+                notes.looser.append(Looser(owner, here, wrote))
                 continue
             value = _combine(rules[name], upper, value)
         values[name] = value
-        origins[here] = owner
+        notes.origins[here] = owner
 
 
 @cache

@@ -8,35 +8,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ostiary.errors import ConfigError, Place
-from ostiary.language.document import Document
+from ostiary.language.document import Document, Noun
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104  to compare with, not to bind
 
 
-def port_faults(document: Document) -> Iterator[ConfigError]:
-    """One fault for every listener on a port that an earlier one has."""
+def port_faults(document: Document) -> Iterator[tuple[Noun[object], ConfigError]]:
+    """One fault for every listener on a port that an earlier one has, with its noun."""
     taken: dict[int, list[tuple[str, str]]] = {}
-    for owner, address, port, place in _listeners(document):
+    for noun, owner, address, port, place in _listeners(document):
         others = taken.setdefault(port, [])
         for other, theirs in others:
             if address == theirs or address in _ANY or theirs in _ANY:
-                yield ConfigError(
-                    "plan.port-twice",
-                    f"{owner} and {other} both listen on port {port}",
-                    place,
-                    "give one of them another port",
-                )
+                sentence = f"{owner} and {other} both listen on port {port}"
+                hint = "give one of them another port"
+                yield noun, ConfigError("plan.port-twice", sentence, place, hint)
                 break
         others.append((owner, address))
 
 
-def _listeners(document: Document) -> Iterator[tuple[str, str, int, Place]]:
+def _listeners(document: Document) -> Iterator[tuple[Noun[object], str, str, int, Place]]:
     for gateway in document.gateways.values():
         for name, listener in gateway.value.listeners.items():
             place = gateway.at("listeners", name, "port")
-            yield f"listener {name} of {gateway}", listener.address, listener.port, place
+            owner = f"listener {name} of {gateway}"
+            yield gateway, owner, listener.address, listener.port, place
     for service in document.services.values():
         mini = service.value.mini_gateway
         if mini is not None:
             place = service.at("mini_gateway", "port")
-            yield f"the mini gateway of {service}", mini.address, mini.port, place
+            yield service, f"the mini gateway of {service}", mini.address, mini.port, place

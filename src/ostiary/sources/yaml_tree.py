@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
-from yaml.cyaml import CParser  # type: ignore[import-untyped]
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs hide it
 
 from ostiary.errors import ConfigError, Faults, Place
-from ostiary.language.tree import NO_SPOTS, Path, Spot, Step, Tree
+from ostiary.language.tree import NO_SPOTS, Spot, Step, Tree
 
 LARGEST: Final = 5_000_000
 """Bytes of one file; a larger one is generated, and wants to be several."""
@@ -25,7 +25,7 @@ MOST_VALUES: Final = 1_000_000
 """Values of one document after its aliases are written out."""
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: Final[dict[str, bool | None]] = {
     "": None,
     "~": None,
@@ -293,4 +293,4 @@ def _merge_key(place: Place) -> ConfigError:
 def _number(text: str) -> object:
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
-    return float(text.replace("inf", "inf")) if _FLOAT.fullmatch(text) else text
+    return float(text) if _FLOAT.fullmatch(text) else text
