@@ -8,7 +8,6 @@ needed and a changed file is a pushed resource.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import socket
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from ostiary.compiler.bootstrap import bootstrap
@@ -35,7 +35,7 @@ from ostiary.compiler.resources import (
 from ostiary.protos.descriptors import envoy_binary
 from ostiary.protos.messages import bootstrap as bootstrap_messages
 from ostiary.protos.messages import cluster, core, discovery, tls, wkt
-from ostiary.protos.pool import message_class, pack
+from ostiary.protos.pool import message_class, pack, pool
 
 _ONE_FILE = {LISTENER: "lds.pb", CLUSTER: "cds.pb", SCOPE: "srds.pb"}
 _FILE_EACH = {FILTER: "ecds", ENDPOINTS: "eds", SECRET: "secrets"}
@@ -161,11 +161,7 @@ def write(view: View, folder: Path, secrets: Sequence[tls.Secret] = ()) -> None:
 
 def write_file_secret(folder: Path, secret: tls.Secret) -> None:
     """A secret where a proxy's own agent writes it: `sds/<name>.json`."""
-    from google.protobuf.json_format import MessageToJson
-
     response = discovery.DiscoveryResponse(version_info="1", resources=[pack(secret)])
-    from ostiary.protos.pool import pool
-
     text = MessageToJson(response, descriptor_pool=pool(), preserving_proto_field_name=True)
     _move_into(folder / "sds" / f"{secret.name}.json", text.encode())
 
@@ -259,7 +255,7 @@ def _move_into(path: Path, body: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_bytes(body)
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def _flat(name: str) -> str:

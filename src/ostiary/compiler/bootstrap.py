@@ -5,6 +5,7 @@ Everything else comes over that stream. Fed by the proxy's agent; feeds Envoy's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from ostiary.certs import spiffe
@@ -56,8 +57,9 @@ def bootstrap(
 ) -> messages.Bootstrap:
     """The configuration of the proxy `proxy_id`, a SPIFFE id.
 
-    `control` is the control plane (mutual TLS, its SPIFFE id pinned) or the path of the agent's
-    own socket, plain, in a folder that nobody else may enter. `admin` is the path of the admin
+    `control` is the control plane's address, or the path of the agent's relay. Mutual TLS goes end
+    to end through the relay, to the control plane or, while that is away, to the agent itself,
+    which serves the last good snapshot under the proxy's own id. `admin` is the path of the admin
     socket. Relative paths are relative to Envoy's working directory.
     """
     made = messages.Bootstrap(
@@ -68,9 +70,10 @@ def bootstrap(
         stats_config=_stats(),
         stats_flush_on_admin=True,
     )
+    peers = (spiffe.control_plane_id(trust_domain), proxy_id)
     made.node.id = proxy_id
     made.node.cluster = proxy_id
-    made.static_resources.clusters.append(_control_plane(control, trust_domain))
+    made.static_resources.clusters.append(_control_plane(control, peers))
     return made
 
 
@@ -88,13 +91,13 @@ def _one_stream() -> messages.Bootstrap.DynamicResources:
     )
 
 
-def _control_plane(control: Address | str, trust_domain: str) -> cluster.Cluster:
+def _control_plane(control: Address | str, peers: Sequence[str]) -> cluster.Cluster:
     if isinstance(control, str):
         address = core.Address(pipe=core.Pipe(path=control))
     else:
         address = socket_address(control.host, control.port)
     host = endpoint.LbEndpoint(endpoint=endpoint.Endpoint(address=address))
-    made = cluster.Cluster(
+    return cluster.Cluster(
         name=CONTROL_CLUSTER,
         type=cluster.Cluster.STATIC,
         connect_timeout=seconds(1),
@@ -105,11 +108,8 @@ def _control_plane(control: Address | str, trust_domain: str) -> cluster.Cluster
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(http2())
         },
+        transport_socket=mutual_tls(*peers),
     )
-    if isinstance(control, Address):
-        peer = spiffe.control_plane_id(trust_domain)
-        made.transport_socket.CopyFrom(mutual_tls(peer))
-    return made
 
 
 def _runtime() -> messages.LayeredRuntime:

@@ -77,12 +77,14 @@ def own_clusters(world: World, trust_domain: str) -> tuple[Resource, Resource]:
     )
 
 
-def mutual_tls(peer: str) -> core.TransportSocket:
-    """TLS 1.3 with our SVID, to exactly the SPIFFE id `peer`."""
-    name = tls.SubjectAltNameMatcher(
-        san_type=tls.SubjectAltNameMatcher.URI, matcher=matcher.StringMatcher(exact=peer)
-    )
-    validation = tls.CertificateValidationContext(match_typed_subject_alt_names=[name])
+def mutual_tls(*peers: str) -> core.TransportSocket:
+    """TLS 1.3 with our SVID, to exactly one of the SPIFFE ids `peers`."""
+    uri = tls.SubjectAltNameMatcher.URI
+    names = [
+        tls.SubjectAltNameMatcher(san_type=uri, matcher=matcher.StringMatcher(exact=one))
+        for one in peers
+    ]
+    validation = tls.CertificateValidationContext(match_typed_subject_alt_names=names)
     common = tls.CommonTlsContext(
         tls_params=only_tls_1_3(),
         tls_certificate_sds_secret_configs=[svid()],

@@ -15,13 +15,13 @@ from typing import TypeVar, cast
 from ostiary.certs import spiffe
 from ostiary.compiler import clusters, edge, slots
 from ostiary.compiler.mini import mini_view
-from ostiary.compiler.mini_filters import MiniSite
 from ostiary.compiler.resources import Resource, Snapshot, View
 from ostiary.compiler.routes import Ground
 from ostiary.compiler.scopes import scope, scope_of, wildcard_scopes
 from ostiary.compiler.spelling import serving_certificates
 from ostiary.compiler.world import AUTHZ_CLUSTER, World
 from ostiary.errors import CompileError
+from ostiary.features.assertion import MiniSite
 from ostiary.features.fragment import ListenerSite, SignInSite
 from ostiary.names import Key
 from ostiary.plan.model import Gateway, Listener, MiniGateway, Plan, Route, Service, SignIn
@@ -108,7 +108,7 @@ class _Fold:
         wildcards = wildcard_scopes(host for one in routes for host in one.hosts)
         site = self._listener_site(listener, sign_in)
         filters = slots.filters(site)
-        front = edge.Front(gateway, listener, wildcards, secrets, filters, slots.edge_replies(site))
+        front = edge.Front(gateway, listener, wildcards, secrets, filters, site)
         yield edge.https(front)
         for one in filters:
             yield slots.slot_resource(one, gateway.place)
@@ -148,18 +148,19 @@ class _Fold:
 
     def _mini_view(self, service: Service, mini: MiniGateway) -> View:
         domain = self._plan.trust_domain
-        graces = [one.offline_grace for one in self._plan.sign_in.values()]
+        sign_in = [self._plan.sign_in[one] for one in mini.callers if one in self._plan.sign_in]
         site = MiniSite(
-            service_id=spiffe.service_id(domain, service.key),
-            callers=tuple(spiffe.gateway_id(domain, one) for one in mini.callers),
-            level=service.level,
             issuer=self._world.issuer,
             jwks=self._world.jwks,
-            offline_grace=max(graces, default=0),
+            audience=spiffe.service_id(domain, service.key),
+            # Every gateway of a document has the same set of group names.
+            group_set=sign_in[0].group_set if sign_in else "",
+            offline_grace=max((one.offline_grace for one in sign_in), default=0),
         )
-        name = ("mini", service.key)
-        made = self._once(name, (service, site), lambda: tuple(mini_view(service, mini, site)))
-        return View(site.service_id, _by_type(made), frozenset())
+        callers = [spiffe.gateway_id(domain, one) for one in mini.callers]
+        name, inputs = ("mini", service.key), (service, site, callers)
+        made = self._once(name, inputs, lambda: tuple(mini_view(service, mini, site, callers)))
+        return View(site.audience, _by_type(made), frozenset())
 
     def _listener_site(self, listener: Listener, sign_in: SignIn | None) -> ListenerSite:
         return ListenerSite(

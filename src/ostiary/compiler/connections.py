@@ -13,7 +13,17 @@ from google.protobuf.message import Message
 from ostiary.compiler.fetch import ads, seconds
 from ostiary.features.fragment import Filter
 from ostiary.protos import pack, type_url
-from ostiary.protos.messages import core, hcm, listener, request_id, router, wkt
+from ostiary.protos.messages import (
+    core,
+    hcm,
+    header_mutation,
+    listener,
+    mutation_rules,
+    request_id,
+    router,
+    wkt,
+)
+from ostiary.wire import DECISION_HEADER
 
 REQUEST_HEADERS_WITHIN: Final = 10.0
 """Seconds a client may take for the head of a request (slow senders hold a connection else)."""
@@ -23,6 +33,8 @@ CONNECTION_IDLE: Final = 900.0
 """Seconds a connection may stay open with no request on it."""
 MAX_REQUEST_HEADERS_KB: Final = 64
 """Room for a session token with its assertion, a refresh handle and the application's cookies."""
+_NO_SOURCE: Final = "0.0.0.0"  # noqa: S104  nothing is bound to it
+"""An address that no client has (RFC 1122, section 3.2.1.3)."""
 _STREAMS: Final = 100
 """Requests at once on one HTTP/2 connection (RFC 9113, section 6.5.2 advises no fewer)."""
 
@@ -35,8 +47,9 @@ def manager(
     return hcm.HttpConnectionManager(
         stat_prefix=stat_prefix,
         http_filters=[
+            _decision_id(),
             *slots,
-            _last("envoy.filters.http.router", router.Router(suppress_envoy_headers=True)),
+            _static("envoy.filters.http.router", router.Router(suppress_envoy_headers=True)),
         ],
         common_http_protocol_options=core.HttpProtocolOptions(
             idle_timeout=seconds(CONNECTION_IDLE),
@@ -75,13 +88,25 @@ def network_filter(connections: hcm.HttpConnectionManager) -> listener.Filter:
     )
 
 
+def _decision_id() -> hcm.HttpFilter:
+    """Every answer says under which id `explain` finds the decision, whoever answered."""
+    header = core.HeaderValueOption(
+        header=core.HeaderValue(key=DECISION_HEADER, value="%REQ(X-REQUEST-ID)%"),
+        append_action=core.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    mutations = header_mutation.Mutations(
+        response_mutations=[mutation_rules.HeaderMutation(append=header)]
+    )
+    return _static("ostiary.decision", header_mutation.HeaderMutation(mutations=mutations))
+
+
 def _nobody_is_internal() -> hcm.HttpConnectionManager.InternalAddressConfig:
-    """Envoy believes headers of "internal" clients; 0.0.0.0 is the source of none (RFC 1122)."""
-    nowhere = core.CidrRange(address_prefix="0.0.0.0", prefix_len=wkt.UInt32Value(value=32))
+    """Envoy believes headers of "internal" clients; nobody is one of them."""
+    nowhere = core.CidrRange(address_prefix=_NO_SOURCE, prefix_len=wkt.UInt32Value(value=32))
     return hcm.HttpConnectionManager.InternalAddressConfig(cidr_ranges=[nowhere])
 
 
-def _last(name: str, config: Message) -> hcm.HttpFilter:
+def _static(name: str, config: Message) -> hcm.HttpFilter:
     return hcm.HttpFilter(name=name, typed_config=pack(config))
 
 

@@ -17,8 +17,8 @@ from ostiary.compiler.connections import fresh_request_id, manager, network_filt
 from ostiary.compiler.fetch import ads, ads_secret, seconds, transport_socket
 from ostiary.compiler.logs import decision_log
 from ostiary.compiler.resources import LISTENER, Resource, resource
-from ostiary.compiler.scopes import decision_header
-from ostiary.features.fragment import Filter
+from ostiary.features.fragment import Filter, ListenerSite
+from ostiary.features.refusals import edge_replies
 from ostiary.plan.model import Gateway, Listener
 from ostiary.protos import pack
 from ostiary.protos.messages import core, hcm, listener, route, tls, tls_inspector, wkt
@@ -39,7 +39,7 @@ class Front:
     wildcards: tuple[str, ...]
     secrets: tuple[str, ...]
     filters: tuple[Filter, ...]
-    replies: hcm.LocalReplyConfig
+    site: ListenerSite
 
 
 def https(front: Front) -> Resource:
@@ -74,11 +74,7 @@ def redirect(gateway: Gateway, one: Listener, target: Listener) -> Resource:
     _to_plain_names(connections)
     connections.early_header_mutation_extensions.append(mutations.strip())
     connections.request_id_extension.CopyFrom(fresh_request_id())
-    connections.route_config.CopyFrom(
-        route.RouteConfiguration(
-            name=one.name, virtual_hosts=[host], response_headers_to_add=[decision_header()]
-        )
-    )
+    connections.route_config.CopyFrom(route.RouteConfiguration(name=one.name, virtual_hosts=[host]))
     chain = listener.FilterChain(name="redirect", filters=[network_filter(connections)])
     return resource(LISTENER, one.name, _listener(one, [chain]), gateway.place)
 
@@ -120,6 +116,8 @@ def _range(text: str) -> core.CidrRange:
 def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     made = manager(front.listener.name, front.filters, enabled=False)
     _to_plain_names(made)
+    # The path guard of each host refuses them too, and in words.
+    made.path_with_escaped_slashes_action = hcm.HttpConnectionManager.KEEP_UNCHANGED
     made.scoped_routes.CopyFrom(_scoped_routes())
     made.early_header_mutation_extensions.extend(
         (mutations.strip(keep_forwarded=trusted), mutations.place(front.listener, front.wildcards))
@@ -128,7 +126,7 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     made.append_x_forwarded_port = True
     made.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     made.request_id_extension.CopyFrom(fresh_request_id())
-    made.local_reply_config.CopyFrom(front.replies)
+    made.local_reply_config.CopyFrom(edge_replies(front.site))
     made.access_log.extend(decision_log())
     return made
 

@@ -2,34 +2,45 @@
 
 Mutual TLS 1.3 only; the caller's SPIFFE id must be declared; the user's assertion is verified and
 judged by the service's own `access`. Its filters are always on and come over ECDS, so that another
-rule or caller drains nothing. Fed by `plan.Service` and `mini_filters`; feeds `compile`.
+rule or caller drains nothing. Fed by `plan.Service` and `features.assertion`; feeds
+`compile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ostiary.compiler.clusters import mini_cluster, mini_endpoints, only_tls_1_3, socket_address
 from ostiary.compiler.connections import fresh_request_id, manager, network_filter
 from ostiary.compiler.fetch import bundle, seconds, svid, transport_socket
 from ostiary.compiler.logs import decision_log
-from ostiary.compiler.mini_filters import MiniSite, filters
+from ostiary.compiler.mutations import AUTHORITY_HEADER
 from ostiary.compiler.resources import LISTENER, Resource, resource
-from ostiary.compiler.scopes import decision_header
-from ostiary.compiler.slots import mini_replies, slot_resource
+from ostiary.compiler.slots import slot_resource
 from ostiary.compiler.spelling import cluster_name
+from ostiary.features import assertion
+from ostiary.features.fragment import Filter, Stage
+from ostiary.features.refusals import mini_replies
 from ostiary.plan.model import MiniGateway, Service
 from ostiary.protos.messages import core, hcm, listener, route, tls, wkt
 
 LISTENER_NAME: Final = "mini"
+PEER_SLOT: Final = "ostiary.peer"
+"""The filter that knows the declared callers; the others are called as at the edge."""
 _BUFFER: Final = 64 << 10
 """Bytes one connection may make us hold in each direction."""
 
 
-def mini_view(service: Service, mini: MiniGateway, site: MiniSite) -> Iterator[Resource]:
-    """Every resource of the mini gateway of `service`."""
-    slots = filters(site)
+def mini_view(
+    service: Service, mini: MiniGateway, site: assertion.MiniSite, callers: Sequence[str]
+) -> Iterator[Resource]:
+    """Every resource of the mini gateway of `service`; `callers` are SPIFFE ids."""
+    slots = (
+        Filter(Stage.GATE, PEER_SLOT, assertion.callers(callers)),
+        Filter(Stage.WHO, Stage.WHO.slot, assertion.verify(site)),
+        Filter(Stage.MAY, Stage.MAY.slot, assertion.may(site, service.level)),
+    )
     made = _listener(service, mini, manager(LISTENER_NAME, slots, enabled=True))
     yield resource(LISTENER, LISTENER_NAME, made, service.place)
     for one in slots:
@@ -47,6 +58,8 @@ def _listener(
     connections.request_id_extension.CopyFrom(fresh_request_id())
     # The edge's id is kept: one decision, one id, seen by both proxies and by the application.
     connections.preserve_external_request_id = True
+    # Claims are compared with the name alone; the application gets the port back.
+    connections.strip_any_host_port = True
     connections.skip_xff_append = True
     connections.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     connections.set_current_client_cert_details.uri = True
@@ -70,15 +83,16 @@ def _listener(
 def _routes(service: Service) -> route.RouteConfiguration:
     """Everything to the one resource; how long a request may take, the edge has said."""
     action = route.RouteAction(
-        cluster=cluster_name(service.key), timeout=seconds(0), idle_timeout=seconds(0)
+        cluster=cluster_name(service.key),
+        timeout=seconds(0),
+        idle_timeout=seconds(0),
+        host_rewrite_header=AUTHORITY_HEADER,
     )
     everything = route.Route(
         name=service.key.path, match=route.RouteMatch(prefix="/"), route=action
     )
     host = route.VirtualHost(name="resource", domains=["*"], routes=[everything])
-    return route.RouteConfiguration(
-        name=LISTENER_NAME, virtual_hosts=[host], response_headers_to_add=[decision_header()]
-    )
+    return route.RouteConfiguration(name=LISTENER_NAME, virtual_hosts=[host])
 
 
 def _mutual_tls() -> core.TransportSocket:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.compiler.routes import AUTHORITY_HEADER
 from ostiary.compiler.spelling import scope_name
 from ostiary.plan.model import Listener
 from ostiary.protos import pack
 from ostiary.protos.messages import core, early_mutation, matcher, mutation_rules
 from ostiary.wire import RESERVED_PREFIX, SCOPE_HEADER
 
+AUTHORITY_HEADER: Final = "x-forwarded-host"
+"""The name and port that the browser used, from which `Host` is restored for the upstream."""
 FORWARDED_PREFIX: Final = "x-forwarded-"
 STRIPPED_PREFIXES: Final = (RESERVED_PREFIX, "x-envoy-")
 STRIPPED_NAMES: Final = (
@@ -44,11 +45,13 @@ def strip(*, keep_forwarded: bool = False) -> core.TypedExtensionConfig:
 
 
 def place(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionConfig:
-    """Writes `listener|host`; where wildcard hosts need it also the authority with its port."""
-    made = [_write(SCOPE_HEADER, _scope_value(listener.name, wildcards))]
-    if wildcards:
-        made.append(_write(AUTHORITY_HEADER, f"%REQ(:authority)%:{listener.port}"))
-    return _extension("ostiary.place", made)
+    """Writes `listener|host`, and the authority with the port that was stripped from it."""
+    port = "" if listener.port == 443 else f":{listener.port}"  # noqa: PLR2004  the scheme's own
+    written = [
+        _write(SCOPE_HEADER, _scope_value(listener.name, wildcards)),
+        _write(AUTHORITY_HEADER, f"%REQ(:authority)%{port}"),
+    ]
+    return _extension("ostiary.place", written)
 
 
 def _scope_value(listener: str, wildcards: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ostiary.compiler.slots import GUARDS
+from ostiary.compiler.mutations import AUTHORITY_HEADER
+from ostiary.compiler.slots import GUARDS, OWN_GUARDS
 from ostiary.compiler.spelling import cluster_name
 from ostiary.compiler.world import LOGIN_CLUSTER
 from ostiary.errors import CompileError
@@ -32,9 +33,6 @@ _NO_ACCESS: Final = "403 Forbidden: nobody may pass here, for no `access` lets a
 _OWN_TIMEOUT: Final = 15
 """Seconds for a page of ours."""
 
-AUTHORITY_HEADER: Final = "x-forwarded-host"
-"""`host:port`, set by early header mutation where a wildcard host needs it to restore `Host`."""
-
 Rank = tuple[bool, int, bool, Key]
 """Sorts the more specific entry first; see `rank`."""
 
@@ -48,12 +46,21 @@ class Ground:
     sign_in: SignInSite | None
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One virtual host."""
+
+    name: str
+    cookies: bool
+    """Whether cookies of ours can exist on it."""
+
+
 def rank(path: PathMatch, methods: tuple[str, ...] | None, key: Key) -> Rank:
     """The place of one entry among those of its host: smaller is tried first."""
     return (path.kind is not PathKind.EXACT, -len(path.value), methods is None, key)
 
 
-def entries(one: Route, host: str, ground: Ground) -> Iterator[tuple[Rank, route.Route]]:
+def entries(one: Route, host: Host, ground: Ground) -> Iterator[tuple[Rank, route.Route]]:
     """Every Envoy route that `one` needs on `host`, each with its rank."""
     template = _template(one, host, ground)
     for path in one.paths:
@@ -70,48 +77,52 @@ def entries(one: Route, host: str, ground: Ground) -> Iterator[tuple[Rank, route
             yield place, preflight
 
 
-def _template(one: Route, host: str, ground: Ground) -> route.Route:
+def _template(one: Route, host: Host, ground: Ground) -> route.Route:
     """The route without its match."""
     made = route.Route(name=f"{one.key.path}@{one.policy}")
     if one.denied is not None:
         return _answer(made, 503, f"503 Service Unavailable: {one.denied}\n")
     if one.own:
-        made.route.CopyFrom(_to(LOGIN_CLUSTER, host, ground))
+        made.route.CopyFrom(_to(LOGIN_CLUSTER, ground))
         made.route.timeout.seconds = _OWN_TIMEOUT
+        own = _site(one, host, ground, {})
+        for guard in OWN_GUARDS:
+            _join(made, guard(own))
         return made
     if not one.levels:
         return _answer(made, 403, _NO_ACCESS)
     blocks = {**DEFAULT_BLOCKS, **one.blocks}
     site = _site(one, host, ground, blocks)
-    for part in (*(blocks[name].fragment(site) for name in sorted(blocks)), *_guards(site)):
-        _join(made, part)
+    for name in sorted(blocks):
+        _join(made, blocks[name].fragment(site))
+    for guard in GUARDS:
+        _join(made, guard(site))
     if one.service is not None:
-        made.route.MergeFrom(_to(cluster_name(one.service), host, ground))
+        made.route.MergeFrom(_to(cluster_name(one.service), ground))
     return made
 
 
-def _guards(site: Site) -> Iterator[Fragment]:
-    for guard in GUARDS:
-        yield guard(site)
-
-
-def _site(one: Route, host: str, ground: Ground, blocks: Mapping[str, Block]) -> Site:
+def _site(one: Route, host: Host, ground: Ground, blocks: Mapping[str, Block]) -> Site:
     port = "" if ground.port == 443 else f":{ground.port}"  # noqa: PLR2004  the scheme's own port
     return Site(
         route=one.key,
-        host=host,
-        origin=f"https://{host}{port}",
+        host=host.name,
+        origin=f"https://{host.name}{port}",
         levels=one.levels,
         policy=one.policy,
-        sign_in=ground.sign_in if one.login else None,
+        sign_in=ground.sign_in if one.login or one.own else None,
         blocks=blocks,
+        cookies=host.cookies,
     )
 
 
 def _join(made: route.Route, part: Fragment) -> None:
     """Add `part`: filters by name, lists one after another; a scalar written twice is a bug."""
     for name, config in part.per_route.items():
-        packed = pack(route.FilterConfig(config=pack(config)))
+        turned_on = config
+        if not isinstance(config, route.FilterConfig):
+            turned_on = route.FilterConfig(config=pack(config))
+        packed = pack(turned_on)
         known = made.typed_per_filter_config
         if name in known and known[name] != packed:
             raise CompileError(f"two features configure the slot {name} of {made.name}")
@@ -139,19 +150,15 @@ def _answer(made: route.Route, status: int, body: str) -> route.Route:
     return made
 
 
-def _to(cluster: str, host: str, ground: Ground) -> route.RouteAction:
+def _to(cluster: str, ground: Ground) -> route.RouteAction:
     """Forward to `cluster` under the name and port that the browser used.
 
     The port was stripped to find the scope; applications compare `Host` with `Origin`, so it is
     put back.
     """
     action = route.RouteAction(cluster=cluster)
-    if ground.port == 443:  # noqa: PLR2004  the scheme's own port is not spelled
-        return action
-    if host.startswith("*"):
+    if ground.port != 443:  # noqa: PLR2004  the scheme's own port is not spelled
         action.host_rewrite_header = AUTHORITY_HEADER
-    else:
-        action.host_rewrite_literal = f"{host}:{ground.port}"
     return action
 
 

@@ -11,12 +11,12 @@ from typing import Final
 
 from ostiary.compiler.paths import guard
 from ostiary.compiler.resources import SCOPE, Resource, resource
-from ostiary.compiler.routes import Ground, entries
+from ostiary.compiler.routes import Ground, Host, entries
 from ostiary.compiler.spelling import scope_name
 from ostiary.errors import NOWHERE
 from ostiary.plan.model import Route
-from ostiary.protos.messages import core, route, wkt
-from ostiary.wire import AUTHZ_FAILED_HEADER, DECISION_HEADER, HANDOVER_HEADER, SCOPE_HEADER
+from ostiary.protos.messages import route, wkt
+from ostiary.wire import AUTHZ_FAILED_HEADER, HANDOVER_HEADER, SCOPE_HEADER
 
 _NOT_FOR_UPSTREAM: Final = (SCOPE_HEADER, HANDOVER_HEADER, AUTHZ_FAILED_HEADER)
 _LONGEST_BODY: Final = 16_384
@@ -58,26 +58,18 @@ def scope(host: str, members: Mapping[str, Sequence[Route]], ground: Ground) -> 
 
 
 def route_configuration(name: str, hosts: Sequence[route.VirtualHost]) -> route.RouteConfiguration:
-    """`hosts`, with what holds for every answer: the decision id, none of our headers upstream."""
+    """`hosts`, with what holds for all of them: none of our own headers goes upstream."""
     return route.RouteConfiguration(
         name=name,
         virtual_hosts=hosts,
         request_headers_to_remove=_NOT_FOR_UPSTREAM,
-        response_headers_to_add=[decision_header()],
         max_direct_response_body_size_bytes=wkt.UInt32Value(value=_LONGEST_BODY),
     )
 
 
-def decision_header() -> core.HeaderValueOption:
-    """The id under which `explain` finds this answer's decision."""
-    return core.HeaderValueOption(
-        header=core.HeaderValue(key=DECISION_HEADER, value="%REQ(X-REQUEST-ID)%"),
-        append_action=core.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-    )
-
-
 def _virtual_host(host: str, routes: Sequence[Route], ground: Ground) -> route.VirtualHost:
-    ranked = [entry for one in routes for entry in entries(one, host, ground)]
+    here = Host(host, cookies=any(one.login or one.own for one in routes))
+    ranked = [entry for one in routes for entry in entries(one, here, ground)]
     ranked.sort(key=lambda entry: entry[0])
     return route.VirtualHost(
         name=host,

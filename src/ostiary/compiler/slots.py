@@ -1,6 +1,7 @@
 """Which features stand in the listener's filter chain, and which of them every route asks.
 
-The list is the only place that names them all; their order comes from `Stage`.
+The lists are the only place that names them all; the order of filters comes from `Stage`. Fed by
+`features`; feeds `edge` and `routes`.
 """
 
 from __future__ import annotations
@@ -10,25 +11,53 @@ from typing import Final
 
 from ostiary.compiler.resources import FILTER, Resource, resource
 from ostiary.errors import NOWHERE, CompileError, Place
-from ostiary.features import cors
+from ostiary.features import (
+    access,
+    cors,
+    cross_site,
+    gate,
+    hygiene,
+    limits,
+    login,
+    sessions,
+)
 from ostiary.features.fragment import Filter, Fragment, ListenerSite, Site
 from ostiary.protos import pack
-from ostiary.protos.messages import core, hcm
+from ostiary.protos.messages import core
 
-SLOTS: Final[tuple[Callable[[ListenerSite], Filter], ...]] = (cors.slot,)
-"""One filter each, present on every HTTPS listener, off except where a route turns it on."""
+SLOTS: Final[tuple[Callable[[ListenerSite], tuple[Filter, ...]], ...]] = (
+    access.slots,
+    cors.slots,
+    cross_site.slots,
+    gate.slots,
+    hygiene.slots,
+    limits.slots,
+    login.slots,
+    sessions.slots,
+)
+"""Filters present on every HTTPS listener, off except where a route turns them on."""
 
-GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = ()
-"""Asked for every route, whatever blocks it has."""
+GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
+    access.fragment,
+    cross_site.fragment,
+    gate.fragment,
+    hygiene.fragment,
+    login.fragment,
+    sessions.fragment,
+)
+"""Asked for every route that a person wrote, whatever blocks it has."""
+
+OWN_GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (cross_site.fragment,)
+"""Asked for the routes of ours, whose pages `login` guards by itself."""
 
 
 def filters(listener: ListenerSite) -> tuple[Filter, ...]:
     """Every slot, top to bottom; two configs for one slot are a bug of ours."""
     made: dict[str, Filter] = {}
-    for slot in SLOTS:
-        one = slot(listener)
-        if made.setdefault(one.name, one) != one:
-            raise CompileError(f"two features fill the slot {one.name} differently")
+    for slots in SLOTS:
+        for one in slots(listener):
+            if made.setdefault(one.name, one) != one:
+                raise CompileError(f"two features fill the slot {one.name} differently")
     return tuple(sorted(made.values(), key=lambda one: one.stage))
 
 
@@ -36,11 +65,3 @@ def slot_resource(one: Filter, place: Place = NOWHERE) -> Resource:
     """The ECDS resource that fills the slot."""
     filled = core.TypedExtensionConfig(name=one.name, typed_config=pack(one.config))
     return resource(FILTER, one.name, filled, place)
-
-
-def edge_replies(listener: ListenerSite) -> hcm.LocalReplyConfig:  # noqa: ARG001
-    return hcm.LocalReplyConfig()
-
-
-def mini_replies() -> hcm.LocalReplyConfig:
-    return hcm.LocalReplyConfig()

@@ -45,6 +45,6 @@ class Cors(Block):
         return Fragment(per_route={Stage.CORS.slot: policy})
 
 
-def slot(listener: ListenerSite) -> Filter:  # noqa: ARG001  the same on every listener
-    """The filter itself; it does nothing without a route's policy."""
-    return Filter(Stage.CORS, Stage.CORS.slot, cors.Cors())
+def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  the same everywhere
+    """The filter, which does nothing without a route's policy."""
+    return (Filter(Stage.CORS, Stage.CORS.slot, cors.Cors()),)
