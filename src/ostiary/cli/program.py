@@ -49,7 +49,8 @@ def program() -> App:
         error_formatter=_usage,
     )
     for name, where, sentence in _COMMANDS:
-        app.command(f"ostiary.cli.{where}", name=name, help=sentence, help_epilogue="")
+        quiet = {} if where.endswith(":app") else {"help_epilogue": ""}
+        app.command(f"ostiary.cli.{where}", name=name, help=sentence, **quiet)
     return app
 
 

@@ -14,7 +14,11 @@ from ostiary.cli import browser_store, system_store, terminal
 from ostiary.cli.anchor import Anchor, Deed
 from ostiary.cli.options import STATE, State
 
-app = App(name="trust", help="Let this machine's browsers trust our certificates, or no longer.")
+app = App(
+    name="trust",
+    help_epilogue="",
+    help="Let this machine's browsers trust our certificates, or no longer.",
+)
 System = Annotated[bool, Parameter(name="--system", help="The system's store (needs root).")]
 Browsers = Annotated[bool, Parameter(name="--browsers", help="Chromium's and Firefox's stores.")]
 

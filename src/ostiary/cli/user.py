@@ -15,7 +15,7 @@ from ostiary.cli.connection import Connection
 from ostiary.cli.options import STATE, AsJson, State
 from ostiary.errors import Refused
 
-app = App(name="user", help="Local accounts: add, list, disable.")
+app = App(name="user", help_epilogue="", help="Local accounts: add, list, disable.")
 Groups = Annotated[
     list[str] | None,
     Parameter(

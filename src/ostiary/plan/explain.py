@@ -7,6 +7,7 @@ the log and `decide` disagree, that is what the explanation says.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -97,8 +98,29 @@ _OUTCOMES: Final = {
 }
 
 
+def explain_all(
+    records: Sequence[DecisionRecord], find: Callable[[str], PolicyRecord | None]
+) -> tuple[Explanation, ...]:
+    """All records of one decision id in words, the edge's first; empty: not recorded.
+
+    `find` gives the policy record of a hash. A mini gateway names none: its rules are the
+    service's level of the policy that the edge asked.
+    """
+    edge_first = sorted(records, key=is_mini_gateway)
+    policies = {record.policy: find(record.policy) for record in edge_first if record.policy}
+    asked = next((policies[record.policy] for record in edge_first if record.policy), None)
+    return tuple(
+        explain(record, policies[record.policy] if record.policy else _beside(record, asked))
+        for record in edge_first
+    )
+
+
+def _beside(record: DecisionRecord, asked: PolicyRecord | None) -> PolicyRecord | None:
+    return asked if is_mini_gateway(record) else None
+
+
 def explain(record: DecisionRecord, policy: PolicyRecord | None) -> Explanation:
-    """`record` in words. `policy` is the record of `record.policy`; None: it is not in the store."""
+    """`record` in words. `policy` is what `record.policy` names; None: it is not in the store."""
     native = read(record)
     levels = _levels(record, policy)
     decision = _decide(record, policy, levels)
@@ -214,7 +236,7 @@ def _doubt(
 ) -> str:
     if record.policy and policy is None:
         return f"the policy {record.policy} is not in the store, so its rules cannot be shown"
-    passed = native.stage in _PASSING and record.code not in {0}
+    passed = native.stage in _PASSING and record.code != 0
     if passed and isinstance(decision, Deny | Challenge) and not record.offline:
         return "the proxy let this pass, but the stored rules refuse it: please report this"
     if native.stage is Stage.RULES and isinstance(decision, Allow):

@@ -12,7 +12,7 @@ from typing import Final
 
 from ostiary.plan.record import DecisionRecord
 
-UNAUTHORIZED, FORBIDDEN, UNAVAILABLE, BAD_REQUEST = 401, 403, 503, 400
+FORBIDDEN, UNAVAILABLE, BAD_REQUEST = 403, 503, 400
 FIRST_ERROR: Final = 400
 _RBAC: Final = "rbac_access_denied_matched_policy["
 
@@ -35,6 +35,7 @@ class Stage(StrEnum):
     ROUTING = "routing"
     UPSTREAM = "the way to the resource"
     CLIENT = "the client"
+    FAULT = "a faulty document"
     PROTOCOL = "the HTTP rules"
     UNKNOWN = "unknown"
 
@@ -88,11 +89,11 @@ def _application(record: DecisionRecord) -> Native:
 def _rbac(record: DecisionRecord, policy: str) -> Native:
     if policy.startswith("cross"):
         return _CROSS_SITE
-    if policy.startswith("caller") or (is_mini_gateway(record) and not record.credential):
+    if is_mini_gateway(record) and not record.credential:
         return _caller(record)
     if record.code == UNAVAILABLE:
         return _LOGIN_AWAY
-    if not record.credential and record.code in {302, UNAUTHORIZED}:
+    if policy == "stranger":
         return Native(
             Stage.GATE,
             "nobody was signed in, and the route asks who is there",
@@ -102,17 +103,13 @@ def _rbac(record: DecisionRecord, policy: str) -> Native:
 
 
 def _caller(record: DecisionRecord) -> Native:
-    peer = record.peer or "a peer without a certificate"
-    if record.peer and not record.credential:
-        return Native(
-            Stage.CALLER,
-            f"the mini gateway got no valid user assertion with the request of {peer}",
-            "a caller's certificate alone opens nothing: requests come through the gateway",
-        )
+    """Two filters say the same word; both ask before any rule, and no claim was read yet."""
+    peer = record.peer or "a peer without a SPIFFE id"
     return Native(
         Stage.CALLER,
-        f"{peer} is not among the declared callers of this service",
-        "name the gateway under the service's mini_gateway.callers",
+        f"{peer} is no declared caller of this service, or brought no valid user assertion",
+        "requests come through a gateway that `mini_gateway.callers` names; "
+        "its certificate alone opens nothing",
     )
 
 
@@ -243,6 +240,12 @@ def _malformed(record: DecisionRecord, details: str) -> Native | None:
 def _direct(record: DecisionRecord) -> Native:
     if record.code == BAD_REQUEST and not record.policy:
         return _EXACT["path_normalization_failed"]
+    if record.code == UNAVAILABLE:
+        return Native(
+            Stage.FAULT,
+            "the route's block is faulty, so all its traffic is refused",
+            "`ostiary status` names the line to mend",
+        )
     if record.code == FORBIDDEN:
         return Native(
             Stage.RULES,

@@ -64,4 +64,4 @@ class DecisionRecord(NamedTuple):
     failure: str
     """Why the connection to the upstream failed, in Envoy's words."""
     offline: bool
-    """Let through under `sessions.offline_grace`."""
+    """The verified token had expired: it passed under `sessions.offline_grace`."""

@@ -7,13 +7,12 @@ store. Fed by `receiver`; feeds `writer`.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ostiary.plan.record import DecisionRecord
 from ostiary.wire import (
     ASSERTION_KEY,
     JWT_METADATA,
-    OFFLINE_HEADER,
     RBAC_METADATA,
     SESSION_KEY,
     SHADOW_RESULT,
@@ -23,8 +22,15 @@ from ostiary.wire import (
 if TYPE_CHECKING:
     from ostiary.protos.messages import http_log, wkt
 
+    _Claims = MutableMapping[str, wkt.Value]
+
+CLOCK_SKEW: Final = 5
+"""Seconds by which a token may be over its time at every proxy of ours."""
 LONGEST_TEXT: Final = 512
 """Characters kept of a path or of Envoy's details; longer ones are cut, never refused."""
+
+
+_NOBODY: Final[dict[str, Any]] = {}
 
 
 def parse(entry: http_log.HTTPAccessLogEntry, proxy: str, log: str) -> DecisionRecord:
@@ -34,10 +40,11 @@ def parse(entry: http_log.HTTPAccessLogEntry, proxy: str, log: str) -> DecisionR
     response = entry.response
     route, _, policy = common.route_name.rpartition("@")
     metadata = common.metadata.filter_metadata
-    credential, subject, email, groups, session_host, sid, group_set = _identity(metadata)
+    started = common.start_time.seconds + common.start_time.nanos / 1e9
+    credential, claims = _identity(metadata)
     return DecisionRecord(
         request.request_id or common.stream_id,
-        common.start_time.seconds + common.start_time.nanos / 1e9,
+        started,
         proxy,
         log,
         route or policy,
@@ -49,23 +56,22 @@ def parse(entry: http_log.HTTPAccessLogEntry, proxy: str, log: str) -> DecisionR
         response.response_code_details[:LONGEST_TEXT],
         _flags(common.response_flags),
         credential,
-        subject,
-        email,
-        groups,
-        session_host,
-        sid,
-        group_set,
+        _claim(claims, "sub"),
+        _claim(claims, "email"),
+        _groups(claims),
+        _claim(claims, "host"),
+        _claim(claims, "sid"),
+        _claim(claims, "gv"),
         _text(metadata, RBAC_METADATA, SHADOW_RESULT),
         _peer(common),
         _address(common),
         _duration(common),
         common.upstream_cluster,
         common.upstream_transport_failure_reason[:LONGEST_TEXT],
-        OFFLINE_HEADER in request.request_headers,
+        credential in _VERIFIED and _expired(claims, started),
     )
 
 
-_NOBODY: Final = ("", "", "", (), "", "", "")
 _METHODS: Final = (
     "",
     "GET",
@@ -83,25 +89,15 @@ _METHODS: Final = (
 
 def _identity(
     metadata: MutableMapping[str, wkt.Struct],
-) -> tuple[str, str, str, tuple[str, ...], str, str, str]:
-    """The allow-listed claims of the credential that was verified, and which one it was."""
+) -> tuple[str, _Claims]:
+    """Which credential was verified, and its claims; of those only the allow-list is read."""
     verified = metadata.get(JWT_METADATA)
-    if verified is None:
-        return _NOBODY
-    for key, credential in _CREDENTIALS:
-        found = verified.fields.get(key)
-        if found is not None:
-            claims = found.struct_value.fields
-            return (
-                credential,
-                _claim(claims, "sub"),
-                _claim(claims, "email"),
-                _groups(claims),
-                _claim(claims, "host"),
-                _claim(claims, "sid"),
-                _claim(claims, "gv"),
-            )
-    return _NOBODY
+    if verified is not None:
+        for key, credential in _CREDENTIALS:
+            found = verified.fields.get(key)
+            if found is not None:
+                return credential, found.struct_value.fields
+    return "", _NOBODY
 
 
 _CREDENTIALS: Final = (
@@ -109,16 +105,23 @@ _CREDENTIALS: Final = (
     (ASSERTION_KEY, "assertion"),
     (STALE_KEY, "expired"),
 )
+_VERIFIED: Final = ("session", "assertion")
 
 
-def _claim(claims: MutableMapping[str, wkt.Value], name: str) -> str:
+def _claim(claims: _Claims, name: str) -> str:
     value = claims.get(name)
     return "" if value is None else value.string_value
 
 
-def _groups(claims: MutableMapping[str, wkt.Value]) -> tuple[str, ...]:
+def _groups(claims: _Claims) -> tuple[str, ...]:
     value = claims.get("groups")
     return () if value is None else tuple(one.string_value for one in value.list_value.values)
+
+
+def _expired(claims: _Claims, now: float) -> bool:
+    """Beyond the skew that clocks are allowed, so by `offline_grace` alone."""
+    value = claims.get("exp")
+    return value is not None and value.number_value + CLOCK_SKEW < now
 
 
 def _text(metadata: MutableMapping[str, wkt.Struct], namespace: str, key: str) -> str:
@@ -148,6 +151,11 @@ def _peer(common: http_log.AccessLogCommon) -> str:
         if name.uri:
             return name.uri
     return ""
+
+
+def _duration(common: http_log.AccessLogCommon) -> float:
+    span = common.duration
+    return span.seconds + span.nanos / 1e9
 
 
 def _address(common: http_log.AccessLogCommon) -> str:
