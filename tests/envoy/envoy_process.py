@@ -22,6 +22,7 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from ostiary.compiler.bootstrap import bootstrap
+from ostiary.compiler.lint import message_of
 from ostiary.compiler.resources import (
     CLUSTER,
     ENDPOINTS,
@@ -138,6 +139,7 @@ def serve(
     write(view, folder, secrets)
     made = bootstrap(view.proxy, "test", str(folder / "control.sock"), str(folder / "admin.sock"))
     made.dynamic_resources.ClearField("ads_config")
+    made.static_resources.clusters[0].ClearField("transport_socket")
     made.static_resources.clusters.extend(clusters)
     for config, type_url in (
         (made.dynamic_resources.lds_config, LISTENER),
@@ -164,13 +166,6 @@ def write_file_secret(folder: Path, secret: tls.Secret) -> None:
     response = discovery.DiscoveryResponse(version_info="1", resources=[pack(secret)])
     text = MessageToJson(response, descriptor_pool=pool(), preserving_proto_field_name=True)
     _move_into(folder / "sds" / f"{secret.name}.json", text.encode())
-
-
-def message_of(one: Resource) -> Message:
-    """The message in a resource."""
-    made = message_class(one.type_url.removeprefix("type.googleapis.com/"))()
-    made.ParseFromString(one.body)
-    return made
 
 
 def change_each(message: Message, change: Callable[[Message], None]) -> None:

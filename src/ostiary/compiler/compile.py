@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from ostiary.certs import spiffe
 from ostiary.compiler import clusters, edge, slots
@@ -27,6 +27,8 @@ from ostiary.names import Key
 from ostiary.plan.model import Gateway, Listener, MiniGateway, Plan, Route, Service, SignIn
 
 _T = TypeVar("_T")
+_NO_TOKENS: Final = 60
+"""Seconds, where nobody signs in: Envoy takes a 0 for its own, wider default."""
 
 
 def compile(plan: Plan, world: World) -> Snapshot:  # noqa: A001  the word of the trade
@@ -169,8 +171,8 @@ class _Fold:
             authz_cluster=AUTHZ_CLUSTER,
             port=listener.port,
             sign_in=_sign_in_site(sign_in) if sign_in else None,
-            token_lifetime=sign_in.token_lifetime if sign_in else 0,
-            absolute_lifetime=sign_in.absolute_lifetime if sign_in else 0,
+            token_lifetime=sign_in.token_lifetime if sign_in else _NO_TOKENS,
+            absolute_lifetime=sign_in.absolute_lifetime if sign_in else _NO_TOKENS,
             offline_grace=sign_in.offline_grace if sign_in else 0,
         )
 
