@@ -32,7 +32,16 @@ class ScopeKeys:
         for name in touched:
             if name in scopes:
                 new._claim(scopes, name)
+                self._compare(scopes[name], new._keys[name])
         return new
+
+    def _compare(self, scope: Resource, key: Key) -> None:
+        # Envoy never forgets the old key and refuses it later to whoever takes it over.
+        if self._keys.get(scope.name, key) != key:
+            raise CompileError(
+                f"scope {scope.name} ({scope.place}) changed its key to {'|'.join(key)}; "
+                "a scope with another key needs another name"
+            )
 
     def _drop(self, name: str) -> None:
         key = self._keys.pop(name, None)

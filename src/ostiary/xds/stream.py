@@ -9,6 +9,7 @@ No I/O and no clock here: `server` reads, writes and says what time it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from ostiary.compiler.resources import (
@@ -94,12 +95,8 @@ class Stream:
 
     def wake_at(self, now: float) -> float | None:
         """When waiting for an ACK gives up, on the clock of `next`; None: nothing waits."""
-        ends = [
-            flight.sent_at + self._limit
-            for subscription in self._subscriptions.values()
-            for flight in subscription.flights.values()
-        ]
-        return min((end for end in ends if end > now), default=None)
+        ends = (kind.free_at(now, self._limit) for kind in self._subscriptions.values())
+        return min((end for end in ends if now < end < inf), default=None)
 
     def settled(self) -> bool:
         """The proxy asked for every type its view has, and accepted (or refused) all of it."""
@@ -163,4 +160,4 @@ class Stream:
         self._subscriptions[ENDPOINTS].force(changed)
 
     def _busy(self, type_url: str, now: float) -> bool:
-        return self._subscriptions[type_url].busy(now, self._limit)
+        return now < self._subscriptions[type_url].free_at(now, self._limit)

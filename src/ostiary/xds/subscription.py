@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Flag, auto
+from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ostiary.compiler.resources import CLUSTER, LISTENER, SCOPE, Resource
@@ -22,7 +23,9 @@ WILDCARD_TYPES: Final = frozenset({CLUSTER, LISTENER, SCOPE})
 _WILDCARD: Final = "*"
 _UNSURE: Final = ""
 """The version of what a proxy refused: it keeps something, we do not know what."""
-_MOST_FLIGHTS: Final = 4
+_MOST_FLIGHTS: Final = 16
+_IMPATIENCE: Final = 10
+"""How much shorter the wait is while an older message is overdue."""
 
 Batch: TypeAlias = Mapping[str, Resource | None]
 """Name -> what to send; None removes it."""
@@ -143,11 +146,17 @@ class Subscription:
             return resource
         return None
 
-    def busy(self, now: float, limit: float) -> bool:
-        """Whether the next message waits for an answer: the newest one, `limit` seconds at most."""
+    def free_at(self, now: float, limit: float) -> float:
+        """When the next message may go: after an answer, or `limit` seconds without one.
+
+        While the proxy owes an answer for longer (Envoy holds back the ACKs of all clusters until
+        the last is warm), it is asked for less patience, so that others do not pay each time.
+        """
         if len(self.flights) >= _MOST_FLIGHTS:
-            return True
-        return any(now - flight.sent_at < limit for flight in self.flights.values())
+            return inf
+        sent = [flight.sent_at for flight in self.flights.values()]
+        overdue = any(now - start >= limit for start in sent)
+        return max(sent, default=-inf) + (limit / _IMPATIENCE if overdue else limit)
 
     @property
     def idle(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from ostiary.compiler.resources import (
     View,
     resource,
 )
+from ostiary.errors import CompileError
 from ostiary.protos.messages import discovery, route
 from ostiary.xds.desired import Desired
 from ostiary.xds.stream import Stream
@@ -142,6 +144,19 @@ def test_scopes_wait_for_clusters_but_not_for_ever() -> None:
     assert peer.stream.settled()
 
 
+def test_one_overdue_cluster_does_not_slow_every_later_route() -> None:
+    peer = settled(*site("1", "a"))
+    stuck = [*site("1", "a"), made(CLUSTER, "stuck")]
+    peer.publish(*stuck)
+    assert [_short(frame) for frame in peer.frames()] == [("Cluster", ["stuck"], [])]
+    peer.now = 5.0
+    peer.publish(*stuck, made(CLUSTER, "c"), made(SCOPE, "c"))
+    assert [_short(frame) for frame in peer.frames()] == [("Cluster", ["c"], [])]
+    assert peer.stream.wake_at(peer.now) == 5.2
+    peer.now = 5.2
+    assert [_short(frame)[1] for frame in peer.frames()] == [["c"]]
+
+
 def test_a_scope_alone_waits_for_nothing() -> None:
     peer = settled(*site("1", "a"))
     peer.publish(
@@ -261,6 +276,21 @@ def test_a_withdrawn_secret_is_gone() -> None:
     peer.secrets = frozenset()
     peer.publish(*site("1", "a"))
     assert peer.follow() == [("Secret", [], ["ours"])]
+
+
+def test_two_scopes_with_one_key_are_refused() -> None:
+    peer = settled(*site("1", "a"))
+    clash = replace(made(SCOPE, "a"), name="thief", version="x")
+    with pytest.raises(CompileError, match=r"scopes a .* and thief .* have the same key a"):
+        peer.publish(*site("1", "a"), clash)
+    assert peer.follow() == []
+
+
+def test_a_scope_keeps_its_key() -> None:
+    peer = settled(*site("1", "a"))
+    other = replace(made(SCOPE, "b"), name="a", version="x")
+    with pytest.raises(CompileError, match="another key needs another name"):
+        peer.publish(other)
 
 
 def test_an_unsubscribed_name_is_not_sent() -> None:
