@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ostiary.errors import Place
 from ostiary.language.gateway import Gateway
@@ -17,6 +17,8 @@ from ostiary.language.service import Service
 from ostiary.language.sessions import Sessions
 from ostiary.language.tree import Path, Tree
 
+NOTHING: Mapping[str, Any] = {}
+"""A section that nobody wrote; one value, so that unchanged sections stay identical."""
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -46,12 +48,12 @@ class Noun(Generic[T_co]):
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """Everything written, by kind and name."""
+    """Everything written, by kind and name. An unchanged section stays the same object."""
 
-    gateways: Mapping[str, Noun[Gateway]] = field(default_factory=dict)
-    services: Mapping[str, Noun[Service]] = field(default_factory=dict)
-    routes: Mapping[str, Noun[Route]] = field(default_factory=dict)
-    providers: Mapping[str, Noun[Provider]] = field(default_factory=dict)
+    gateways: Mapping[str, Noun[Gateway]] = field(default_factory=lambda: NOTHING)
+    services: Mapping[str, Noun[Service]] = field(default_factory=lambda: NOTHING)
+    routes: Mapping[str, Noun[Route]] = field(default_factory=lambda: NOTHING)
+    providers: Mapping[str, Noun[Provider]] = field(default_factory=lambda: NOTHING)
     sessions: Noun[Sessions] | None = None
     trust_domain: Noun[str] | None = None
     broken: tuple[Noun[object], ...] = ()

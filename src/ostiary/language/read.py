@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from weakref import WeakKeyDictionary
+from typing import Final, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
 from ostiary.errors import ConfigError, Faults
 from ostiary.language import voice
-from ostiary.language.document import Document, Noun
+from ostiary.language.document import NOTHING, Document, Noun
 from ostiary.language.gateway import Gateway
 from ostiary.language.identity import Provider
 from ostiary.language.nearest import did_you_mean
@@ -46,11 +45,15 @@ _TRUST_DOMAIN_LIMIT: Final = 255
 _TRUST_DOMAIN_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
+_Merged: TypeAlias = dict[str, dict[str, Noun[object]]]
+"""Kind of noun -> name -> noun."""
+
+
 @dataclass
 class _Part:
     """What one tree says, before it is merged with the others."""
 
-    nouns: dict[str, dict[str, Noun[object]]] = field(default_factory=dict)
+    nouns: _Merged = field(default_factory=dict)
     faults: list[ConfigError] = field(default_factory=list)
     broken: list[Noun[object]] = field(default_factory=list)
 
@@ -59,10 +62,12 @@ class _Part:
 
 
 class Reader:
-    """Reads documents; remembers what each tree said while the tree lives."""
+    """Reads documents; remembers what each tree said, and what all said together."""
 
     def __init__(self) -> None:
-        self._parts: WeakKeyDictionary[Tree, _Part] = WeakKeyDictionary()
+        self._parts: dict[Tree, _Part] = {}
+        self._merged: _Merged = {}
+        self._sound = False
 
     def read(self, trees: Sequence[Tree]) -> Document:
         """The document that `trees` make together. Raises `Faults` with every fault of all."""
@@ -73,19 +78,37 @@ class Reader:
 
     def read_lenient(self, trees: Sequence[Tree]) -> tuple[Document, tuple[ConfigError, ...]]:
         """The document without its faulty nouns, which stand in `broken`, and the faults."""
-        parts = [self._part(tree) for tree in trees]
-        merged, faults, twice = _merge(parts)
-        broken = [noun for part in parts if part.broken for noun in part.broken]
-        for part in parts:
+        before = self._parts
+        parts = {tree: before.get(tree) or _read_tree(tree) for tree in trees}
+        merged = self._patched(before, parts) if self._sound else None
+        faults: list[ConfigError] = []
+        twice: list[Noun[object]] = []
+        if merged is None:
+            merged, faults, twice = _merge(list(parts.values()))
+        self._parts, self._merged, self._sound = parts, merged, not faults
+        broken: list[Noun[object]] = []
+        for part in parts.values():
             if part.faults:
-                faults.extend(part.faults)
+                faults += part.faults
+                broken += part.broken
         return _document(merged, (*broken, *twice)), tuple(faults)
 
-    def _part(self, tree: Tree) -> _Part:
-        part = self._parts.get(tree)
-        if part is None:
-            part = self._parts[tree] = _read_tree(tree)
-        return part
+    def _patched(self, before: dict[Tree, _Part], parts: dict[Tree, _Part]) -> _Merged | None:
+        """What the last merge comes to with the changed parts; None when a name stands twice."""
+        merged = dict(self._merged)
+        gone = [part for tree, part in before.items() if tree not in parts]
+        added = [part for tree, part in parts.items() if tree not in before]
+        for kind in {kind for part in (*gone, *added) for kind in part.nouns}:
+            nouns = merged[kind] = dict(merged.get(kind, {}))
+            for part in gone:
+                for name in part.nouns.get(kind, ()):
+                    del nouns[name]
+            for part in added:
+                new = part.nouns.get(kind, {})
+                if not nouns.keys().isdisjoint(new):
+                    return None
+                nouns.update(new)
+        return merged
 
 
 def read(trees: Sequence[Tree]) -> Document:
@@ -93,10 +116,8 @@ def read(trees: Sequence[Tree]) -> Document:
     return Reader().read(trees)
 
 
-def _merge(
-    parts: Sequence[_Part],
-) -> tuple[dict[str, dict[str, Noun[object]]], list[ConfigError], list[Noun[object]]]:
-    merged: dict[str, dict[str, Noun[object]]] = {}
+def _merge(parts: Sequence[_Part]) -> tuple[_Merged, list[ConfigError], list[Noun[object]]]:
+    merged: _Merged = {}
     total = 0
     for part in parts:
         for kind, nouns in part.nouns.items():
@@ -111,7 +132,7 @@ def _merge(
 
 
 def _duplicates(
-    parts: Sequence[_Part], merged: dict[str, dict[str, Noun[object]]]
+    parts: Sequence[_Part], merged: _Merged
 ) -> tuple[list[ConfigError], list[Noun[object]]]:
     faults: list[ConfigError] = []
     broken: list[Noun[object]] = []
@@ -137,10 +158,8 @@ def _written_twice(noun: Noun[object], earlier: Noun[object]) -> ConfigError:
     )
 
 
-def _document(
-    merged: Mapping[str, Mapping[str, Noun[object]]], broken: tuple[Noun[object], ...]
-) -> Document:
-    sections: dict[str, object] = {kind: merged.get(kind, {}) for kind in _NAMED}
+def _document(merged: _Merged, broken: tuple[Noun[object], ...]) -> Document:
+    sections: dict[str, object] = {kind: merged.get(kind, NOTHING) for kind in _NAMED}
     for kind in ("sessions", "trust_domain"):
         sections[kind] = merged.get(kind, {}).get("")
     return Document(**sections, broken=broken)  # type: ignore[arg-type]  # one model a section

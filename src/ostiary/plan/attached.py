@@ -5,22 +5,18 @@ A block attached to nothing is an error, never a shrug: somebody believes it pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ostiary.errors import ConfigError
 from ostiary.language.document import Document, Noun
 from ostiary.language.written import Levelled
-from ostiary.plan.routes import Resolution
+from ostiary.plan.tally import Tally
 
 _BLOCKS = tuple(Levelled.model_fields)
 
 
-def unattached(
-    document: Document, resolutions: Sequence[Resolution]
-) -> tuple[list[ConfigError], list[str]]:
+def unattached(document: Document, tally: Tally) -> tuple[list[ConfigError], list[str]]:
     """Faults for blocks that hold for nothing, warnings for gateways and services without use."""
-    gateways = {r.routes[0].gateway.name for r in resolutions if r.routes}
-    services = {r.calls[1].name for r in resolutions if r.calls is not None}
+    gateways = {gateway.name for gateway in tally.gateways}
+    services = {service.name for _, service in tally.calls}
     idle: list[Noun[Levelled]] = [
         n for name, n in document.gateways.items() if name not in gateways
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ostiary.errors import ConfigError
 from ostiary.features.security_headers import SecurityHeaders
@@ -38,6 +38,10 @@ class Around(NamedTuple):
     providers: tuple[str, ...]
 
 
+Spot: TypeAlias = tuple[Key, str, str]
+"""(gateway, listener, host)."""
+
+
 class Claim(NamedTuple):
     """What no two routes may both have."""
 
@@ -56,10 +60,11 @@ class Resolution:
     noun: Noun[written.Route]
     routes: tuple[Route, ...]
     claims: tuple[Claim, ...]
-    calls: tuple[Key, Key] | None
-    """(gateway, service), for the service's callers."""
-    sign_in: tuple[tuple[Key, str, str], ...]
-    """(gateway, listener, host) of every host on which people sign in."""
+    gateway: Key | None
+    """None when it has none to stand on, which is a fault."""
+    service: Key | None
+    sign_in: tuple[Spot, ...]
+    """Every host on which people sign in."""
     groups: frozenset[str]
     faults: tuple[ConfigError, ...]
     warnings: tuple[str, ...]
@@ -77,9 +82,19 @@ def record(route: Route) -> PolicyRecord:
     return PolicyRecord(route.key.path, route.hosts, route.levels, route.login, str(route.place))
 
 
-def resolve_route(noun: Noun[written.Route], around: Around) -> Resolution:
-    """What the route means. Faults are in the result, beside whatever could be resolved."""
-    faults: list[ConfigError] = []
+def nowhere(noun: Noun[written.Route], faults: tuple[ConfigError, ...]) -> Resolution:
+    """A route that stands on no gateway, because of `faults`."""
+    return Resolution(noun, (), (), None, None, (), frozenset(), faults, ())
+
+
+def resolve_route(
+    noun: Noun[written.Route], around: Around, missing: tuple[ConfigError, ...] = ()
+) -> Resolution:
+    """What the route means. Faults are in the result, beside whatever could be resolved.
+
+    `missing` are faults of its references, found before.
+    """
+    faults = list(missing)
     nouns: list[Noun[Levelled]] = [around.door.noun, noun]
     if around.service is not None:
         nouns.insert(1, around.service)
@@ -101,7 +116,8 @@ def resolve_route(noun: Noun[written.Route], around: Around) -> Resolution:
         noun=noun,
         routes=routes,
         claims=tuple(_claims(routes)),
-        calls=(key, around.service_key) if around.service_key is not None else None,
+        gateway=key,
+        service=around.service_key,
         sign_in=tuple((key, r.listener, host) for r in routes if login for host in r.hosts),
         groups=groups(levels) if login else frozenset(),
         faults=tuple(faults),

@@ -20,18 +20,13 @@ from ostiary.language.service import Service
 from ostiary.names import Key, local
 from ostiary.plan import model
 from ostiary.plan.attached import unattached
+from ostiary.plan.checks import noun_faults
 from ostiary.plan.doors import Door, door
-from ostiary.plan.levels import level_faults, level_warnings
-from ostiary.plan.own import (
-    no_sign_in_host,
-    own_paths,
-    session_faults,
-    sign_in,
-    sign_in_route,
-)
-from ostiary.plan.ports import port_faults
-from ostiary.plan.routes import Around, Claim, Resolution, resolve_route
-from ostiary.plan.services import service, service_faults
+from ostiary.plan.levels import level_warnings
+from ostiary.plan.own import no_sign_in_host, sign_in, sign_in_route
+from ostiary.plan.routes import Around, Claim, Resolution, nowhere, resolve_route
+from ostiary.plan.services import service
+from ostiary.plan.tally import Tally
 
 TRUST_DOMAIN: Final = "ostiary.internal"
 """The trust domain of a document that names none."""
@@ -59,37 +54,38 @@ class Student:
     """Studies one document after another; remembers what did not change."""
 
     def __init__(self) -> None:
+        self._document = Document()
         self._doors: dict[str, tuple[Door, list[ConfigError]]] = {}
         self._services: dict[str, tuple[Noun[Service], tuple[Key, ...], model.Service]] = {}
         self._arounds: dict[tuple[str, str | None], Around] = {}
-        self._routes: dict[str, tuple[Around, Resolution]] = {}
-        self._own: dict[tuple[Key, str, str], model.Route] = {}
+        self._routes: dict[str, Resolution] = {}
+        self._tally = Tally()
 
     def study(self, document: Document) -> Study:
         """What `document` comes to, and everything that is wrong with it."""
         found: Found = []
-        providers = tuple(document.providers)
         doors = self._open(document.gateways, found)
-        self._look_around(document, doors, providers)
-        resolutions = self._resolve_routes(document, found)
-        found += _duplicates(resolutions)
-        found += _noun_faults(document)
-        signs = _sign_ins(document, doors, resolutions, providers, found)
-        lost, idle = unattached(document, resolutions)
-        if not any(each.faults for each in resolutions) and len(resolutions) == len(
-            document.routes
-        ):
+        self._resolve_routes(document, doors)
+        tally = self._tally
+        doubtful = [(one.noun, fault) for one in tally.doubtful for fault in one.faults]
+        lost, idle = unattached(document, tally)
+        found += doubtful
+        found += noun_faults(document)
+        if tally.clashes:
+            found += _clashes(self._routes.values())
+        if not doubtful:
             # With a route in doubt, what it would have passed is in doubt too.
             found += [(None, fault) for fault in lost]
+        signs = _sign_ins(document, doors, tally, found)
         plan = model.Plan(
             trust_domain=document.trust_domain.value if document.trust_domain else TRUST_DOMAIN,
             gateways={each.key: each.gateway for each in doors.values()},
-            services=self._resolve_services(document, resolutions),
-            routes=tuple(self._all_routes(resolutions, signs)),
+            services=self._resolve_services(document),
+            routes=tuple(self._all_routes(signs)),
             sign_in=signs,
-            warnings=(*idle, *_warnings(document, resolutions)),
+            warnings=(*idle, *_warnings(document, tally)),
         )
-        return Study(plan, doors, resolutions, found)
+        return Study(plan, doors, tuple(self._routes.values()), found)
 
     def _open(self, nouns: Mapping[str, Noun[Gateway]], found: Found) -> dict[str, Door]:
         opened: dict[str, tuple[Door, list[ConfigError]]] = {}
@@ -103,96 +99,72 @@ class Student:
         self._doors = opened
         return {name: each for name, (each, _) in opened.items()}
 
+    def _resolve_routes(self, document: Document, doors: Mapping[str, Door]) -> None:
+        """Bring `_routes` and `_tally` up to `document`, looking only at what changed."""
+        before = self._document
+        same = (
+            document.gateways is before.gateways
+            and document.services is before.services
+            and document.providers is before.providers
+        )
+        self._document = document
+        if not same:
+            self._arounds = self._look_around(document, doors)
+            self._routes, self._tally = {}, Tally()
+        known = self._routes
+        changed = {
+            name: self._resolve_route(noun, document)
+            for name, noun in document.routes.items()
+            if (one := known.get(name)) is None or one.noun is not noun
+        }
+        for name in (*changed, *(known.keys() - document.routes.keys())):
+            if name in known:
+                self._tally.drop(known[name])
+        for one in changed.values():
+            self._tally.add(one)
+        known = {**known, **changed}
+        self._routes = {name: known[name] for name in document.routes}
+
     def _look_around(
-        self, document: Document, doors: Mapping[str, Door], providers: tuple[str, ...]
-    ) -> None:
-        """One `Around` for each pair of gateway and service; equal ones stay the same object."""
-        arounds: dict[tuple[str, str | None], Around] = {}
-        for name, each in doors.items():
-            for to in (None, *document.services):
-                noun = document.services[to] if to is not None else None
-                before = self._arounds.get((name, to))
-                if (
-                    before is not None
-                    and before.door is each
-                    and before.service is noun
-                    and before.providers == providers
-                ):
-                    arounds[name, to] = before
-                else:
-                    key = local(to) if to is not None else None
-                    arounds[name, to] = Around(each, noun, key, providers)
-        self._arounds = arounds
+        self, document: Document, doors: Mapping[str, Door]
+    ) -> dict[tuple[str, str | None], Around]:
+        """What stands around a route, for every pair of gateway and service."""
+        providers = tuple(document.providers)
+        services = [(name, noun, local(name)) for name, noun in document.services.items()]
+        return {
+            (name, to): Around(each, noun, key, providers)
+            for name, each in doors.items()
+            for to, noun, key in ((None, None, None), *services)
+        }
 
-    def _resolve_routes(self, document: Document, found: Found) -> list[Resolution]:
-        only = next(iter(document.gateways)) if len(document.gateways) == 1 else ""
-        before, arounds = self._routes, self._arounds
-        remembered: dict[str, tuple[Around, Resolution]] = {}
-        resolutions: list[Resolution] = []
-        for name, noun in document.routes.items():
-            value = noun.value
-            gateway = value.gateway or only
-            around = arounds.get((gateway, value.to))
-            if around is None:
-                found += [(noun, fault) for fault in _missing_references(noun, document)]
-                around = arounds.get((gateway, None))
-                if around is None:
-                    continue
-            known = before.get(name)
-            if known is None or known[0] is not around or known[1].noun is not noun:
-                known = (around, resolve_route(noun, around))
-            remembered[name] = known
-            resolutions.append(known[1])
-            if known[1].faults:
-                found += [(noun, fault) for fault in known[1].faults]
-        self._routes = remembered
-        return resolutions
+    def _resolve_route(self, noun: Noun[written.Route], document: Document) -> Resolution:
+        gateways, to = document.gateways, noun.value.to
+        gateway = noun.value.gateway or (next(iter(gateways)) if len(gateways) == 1 else "")
+        around = self._arounds.get((gateway, to))
+        if around is not None:
+            return resolve_route(noun, around)
+        missing = tuple(_missing_references(noun, document))
+        around = self._arounds.get((gateway, None))
+        return nowhere(noun, missing) if around is None else resolve_route(noun, around, missing)
 
-    def _resolve_services(
-        self, document: Document, resolutions: Sequence[Resolution]
-    ) -> dict[Key, model.Service]:
-        calls = sorted({r.calls for r in resolutions if r.calls is not None})
-        callers: dict[Key, list[Key]] = {}
-        for gateway, to in calls:
-            callers.setdefault(to, []).append(gateway)
+    def _resolve_services(self, document: Document) -> dict[Key, model.Service]:
+        callers: dict[str, list[Key]] = {}
+        for gateway, to in sorted(self._tally.calls):
+            callers.setdefault(to.name, []).append(gateway)
         made: dict[str, tuple[Noun[Service], tuple[Key, ...], model.Service]] = {}
         for name, noun in document.services.items():
-            who = tuple(callers.get(local(name), ()))
+            who = tuple(callers.get(name, ()))
             before = self._services.get(name)
             if before is None or before[0] is not noun or before[1] != who:
                 before = (noun, who, service(noun, who))
             made[name] = before
         self._services = made
-        return {found.key: found for _, _, found in made.values()}
+        return {one.key: one for _, _, one in made.values()}
 
-    def _all_routes(
-        self, resolutions: Sequence[Resolution], signs: Mapping[Key, model.SignIn]
-    ) -> Iterator[model.Route]:
-        yield from chain.from_iterable(r.routes for r in resolutions)
+    def _all_routes(self, signs: Mapping[Key, model.SignIn]) -> Iterator[model.Route]:
+        yield from chain.from_iterable(one.routes for one in self._routes.values())
         yield from map(sign_in_route, signs.values())
-        own: dict[tuple[Key, str, str], model.Route] = {}
-        for spot in dict.fromkeys(chain.from_iterable(r.sign_in for r in resolutions)):
-            own[spot] = self._own.get(spot) or own_paths(*spot)
-        self._own = own
-        yield from own.values()
-
-
-def _noun_faults(document: Document) -> Iterator[tuple[Noun[object], ConfigError]]:
-    for provider in document.providers.values():
-        if provider.value.type is None and provider.name != "local":
-            sentence = f"{provider} does not say what it is"
-            hint = "add `type: local`"
-            yield provider, ConfigError("plan.provider-type", sentence, provider.place, hint)
-    for noun in document.services.values():
-        for fault in service_faults(noun, document.gateways):
-            yield noun, fault
-    for above in (*document.gateways.values(), *document.services.values()):
-        for fault in level_faults(above):
-            yield above, fault
-    if document.sessions is not None:
-        for fault in session_faults(document.sessions):
-            yield document.sessions, fault
-    yield from port_faults(document)
+        yield from self._tally.own.values()
 
 
 def _missing_references(noun: Noun[written.Route], document: Document) -> Iterator[ConfigError]:
@@ -215,12 +187,7 @@ def _missing_references(noun: Noun[written.Route], document: Document) -> Iterat
         yield ConfigError("plan.unknown-service", sentence, noun.at("to"), hint)
 
 
-def _duplicates(
-    resolutions: Sequence[Resolution],
-) -> Iterator[tuple[Noun[object], ConfigError]]:
-    counted = sum(len(r.claims) for r in resolutions)
-    if len(set(chain.from_iterable(r.claims for r in resolutions))) == counted:
-        return
+def _clashes(resolutions: Iterable[Resolution]) -> Iterator[tuple[Noun[object], ConfigError]]:
     first: dict[Claim, Resolution] = {}
     for resolution in resolutions:
         for claim in resolution.claims:
@@ -245,21 +212,14 @@ def _same_place(
 
 
 def _sign_ins(
-    document: Document,
-    doors: Mapping[str, Door],
-    resolutions: Sequence[Resolution],
-    providers: tuple[str, ...],
-    found: Found,
+    document: Document, doors: Mapping[str, Door], tally: Tally, found: Found
 ) -> dict[Key, model.SignIn]:
-    needed = {spot[0] for r in resolutions for spot in r.sign_in}
     signs: dict[Key, model.SignIn] = {}
     for each in doors.values():
-        if each.key not in needed:
+        if each.key not in tally.logins:
             continue
-        names: Iterable[str] = chain.from_iterable(
-            r.groups for r in resolutions if r.groups and r.sign_in and r.sign_in[0][0] == each.key
-        )
-        made = sign_in(each, document.sessions, names, providers)
+        names = (name for gateway, name in tally.groups if gateway == each.key)
+        made = sign_in(each, document.sessions, names, tuple(document.providers))
         if made is None:
             found.append((each.noun, no_sign_in_host(each)))
         else:
@@ -267,9 +227,8 @@ def _sign_ins(
     return signs
 
 
-def _warnings(document: Document, resolutions: Sequence[Resolution]) -> Iterator[str]:
+def _warnings(document: Document, tally: Tally) -> Iterator[str]:
     for noun in (*document.gateways.values(), *document.services.values()):
         yield from level_warnings(noun)
-    for resolution in resolutions:
-        if resolution.warnings:
-            yield from resolution.warnings
+    for one in tally.doubtful:
+        yield from one.warnings
