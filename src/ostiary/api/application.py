@@ -45,7 +45,7 @@ class NewJoinToken(BaseModel):
 
 
 class Bearer:
-    """Lets a request through only with `Authorization: Bearer <token>`, compared in constant time."""
+    """Lets only `Authorization: Bearer <token>` through, compared in constant time."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -103,13 +103,7 @@ class Answers:
 
     async def decisions(self, request: Request) -> Response:
         """`GET /v1/decisions?limit=&route=&subject=&denied=true`."""
-        asked = request.query_params
-        try:
-            limit = min(int(asked.get("limit", "50")), MOST_DECISIONS)
-        except ValueError as error:
-            raise HTTPException(422, "limit is a number") from error
-        denied = {"true": True, "false": False}.get(asked.get("denied", ""))
-        query = DecisionQuery(limit, asked.get("route"), asked.get("subject"), denied)
+        query = _query(request)
         found = await self._control_plane.decisions(query)
         return _json([record._asdict() for record in found])
 
@@ -153,6 +147,21 @@ def application(control_plane: ControlPlane, token: str) -> ASGIApp:
         HTTPException: _http,
     }
     return Bearer(Starlette(routes=routes, exception_handlers=handlers), token)
+
+
+def _query(request: Request) -> DecisionQuery:
+    asked = request.query_params
+    limit, denied = asked.get("limit", "50"), asked.get("denied")
+    if not limit.isascii() or not limit.isdigit():
+        raise HTTPException(422, "limit is a number")
+    if denied not in {None, "true", "false"}:
+        raise HTTPException(422, "denied is true or false")
+    return DecisionQuery(
+        min(int(limit), MOST_DECISIONS),
+        asked.get("route"),
+        asked.get("subject"),
+        None if denied is None else denied == "true",
+    )
 
 
 async def _body(request: Request) -> bytes:

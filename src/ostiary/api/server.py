@@ -25,6 +25,7 @@ class _Server(uvicorn.Server):
 async def run_api(
     host: str,
     port: int,
+    *,
     context: ssl.SSLContext,
     token: str,
     control_plane: ControlPlane,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Final
 
 from rich.console import Console
@@ -22,12 +21,10 @@ QUIET: Final = "dim"
 _LABEL: Final = 12
 
 
-@cache
 def _out() -> Console:
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-@cache
 def _err() -> Console:
     return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
