@@ -37,6 +37,7 @@ class Token:
     groups: frozenset[str]
     group_set: str
     issued: float
+    expires: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,9 @@ def _token(known: Any, key: str, host: str) -> Token | None:
     def text(name: str) -> str:
         return str(claims[name].string_value) if name in claims else ""
 
+    def number(name: str) -> float:
+        return float(claims[name].number_value) if name in claims else 0.0
+
     if not text("sid") or text("host") != host:
         return None
     groups = claims["groups"].list_value.values if "groups" in claims else ()
@@ -117,5 +121,6 @@ def _token(known: Any, key: str, host: str) -> Token | None:
         email=text("email"),
         groups=frozenset(one.string_value for one in groups),
         group_set=text("gv"),
-        issued=float(claims["iat"].number_value) if "iat" in claims else 0.0,
+        issued=number("iat"),
+        expires=number("exp"),
     )

@@ -105,7 +105,7 @@ class Check:
             return self._refresh(case, asked.session.sid)
         if asked.stale is None:
             return self._sign_in(case)
-        if case.now - asked.stale.issued < YOUNG:
+        if case.now < min(asked.stale.issued + YOUNG, asked.stale.expires):
             return replies.told(asked, 503, "token-not-accepted", _ROUND)
         return self._refresh(case, asked.stale.sid)
 
