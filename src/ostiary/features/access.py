@@ -18,7 +18,7 @@ from ostiary.features.fragment import (
     Site,
     Stage,
 )
-from ostiary.policy.to_rbac import Credential, opens_to_all, shadow_allowed, to_rbac
+from ostiary.policy.to_rbac import MAY_PREFIX, Credential, opens_to_all, shadow_allowed, to_rbac
 from ostiary.protos.messages import rbac, rbac_filter
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
@@ -86,4 +86,6 @@ def fragment(site: Site) -> Fragment:
 
 
 def _enforce(allowed: rbac.RBAC) -> rbac_filter.RBACPerRoute:
-    return rbac_filter.RBACPerRoute(rbac=rbac_filter.RBAC(rules=allowed))
+    return rbac_filter.RBACPerRoute(
+        rbac=rbac_filter.RBAC(rules=allowed, rules_stat_prefix=MAY_PREFIX)
+    )

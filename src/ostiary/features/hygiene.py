@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.features.fragment import Filter, Fragment, ListenerSite, Site, Stage
+from ostiary.policy.to_rbac import MAY_RESULT
 from ostiary.protos.messages import core, lua, route, wkt
-from ostiary.wire import COOKIE_PREFIX
+from ostiary.wire import COOKIE_PREFIX, RBAC_METADATA, SHADOW_RESULT
 
 _CODE: Final = """\
 local OURS = "@prefix@"
@@ -21,10 +22,27 @@ local function is_ours(pair)
   return name:sub(1, #OURS) == OURS, name
 end
 
+-- Answers of the gate and of `login` pass here too, with cookies that are truly ours. They exist
+-- only where the rules said no before the slow path, and did not say yes after it.
+local function is_local(handle)
+  local results = handle:streamInfo():dynamicMetadata():get("@rbac@") or {}
+  return results["@shadow@"] == "denied" and results["@may@"] ~= "allowed"
+end
+
+-- HTTP/1.1 clients may send several lines; `get` would join them with commas, which hide names.
+local function lines(headers, name)
+  local all = {}
+  for index = 0, headers:getNumValues(name) - 1 do
+    all[#all + 1] = headers:getAtIndex(name, index)
+  end
+  return all
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   local cookie = headers:get("cookie")
   if cookie == nil or not cookie:find(OURS, 1, true) then return end
+  if cookie:find(",", 1, true) then cookie = table.concat(lines(headers, "cookie"), ";") end
   local kept, seen = {}, {}
   for pair in cookie:gmatch("[^;]+") do
     local ours, name = is_ours(pair)
@@ -47,9 +65,9 @@ function envoy_on_response(handle)
   local headers = handle:headers()
   local all = headers:get("set-cookie")
   if all == nil or not all:find(OURS, 1, true) then return end
+  if is_local(handle) then return end
   local kept = {}
-  for index = 0, headers:getNumValues("set-cookie") - 1 do
-    local value = headers:getAtIndex("set-cookie", index)
+  for _, value in ipairs(lines(headers, "set-cookie")) do
     if not is_ours(value) then kept[#kept + 1] = value end
   end
   headers:remove("set-cookie")
@@ -60,7 +78,16 @@ end
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  the same everywhere
     """The filter; the route stays as it was chosen, whatever happens to a cookie."""
-    code = core.DataSource(inline_string=_CODE.replace("@prefix@", COOKIE_PREFIX))
+    names = {
+        "@prefix@": COOKIE_PREFIX,
+        "@rbac@": RBAC_METADATA,
+        "@shadow@": SHADOW_RESULT,
+        "@may@": MAY_RESULT,
+    }
+    text = _CODE
+    for name, value in names.items():
+        text = text.replace(name, value)
+    code = core.DataSource(inline_string=text)
     config = lua.Lua(default_source_code=code, clear_route_cache=wkt.BoolValue(value=False))
     return (Filter(Stage.HYGIENE, Stage.HYGIENE.slot, config),)
 

@@ -115,11 +115,13 @@ def _words(status: str, sentence: str) -> str:
 
 
 def _rbac(policy: str) -> accesslog.AccessLogFilter:
-    """Envoy's RBAC names a policy that denied; one that did not allow it calls `none`.
+    """Envoy's RBAC names a policy that denied; one that did not allow it calls `none`."""
+    return _details(_DENIED.format(policy))
 
-    By the response code details, for the filter's own metadata is written after the reply.
-    """
-    expression = f'response.code_details == "{_DENIED.format(policy)}"'
+
+def _details(reason: str) -> accesslog.AccessLogFilter:
+    """Envoy's own reason; metadata and flags of the refusing filter are written after the reply."""
+    expression = f'response.code_details == "{reason}"'
     config = pack(cel_filter.ExpressionFilter(expression=expression))
     name = "envoy.access_loggers.extension_filters.cel"
     return _Filter(extension_filter=accesslog.ExtensionFilter(name=name, typed_config=config))
@@ -234,7 +236,7 @@ _COMMON: Final = [
         _words("403 Forbidden", "no rule lets this request pass."),
     ),
     Reply(
-        _flags("RL"),
+        _details("local_rate_limited"),
         429,
         _words(
             "429 Too Many Requests",

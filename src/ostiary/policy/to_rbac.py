@@ -23,6 +23,10 @@ from ostiary.wire import JWT_METADATA, RBAC_METADATA, SESSION_KEY, SHADOW_RESULT
 
 Expression = rbac.Permission | bool
 """A permission, or a truth that is known while compiling."""
+MAY_PREFIX: Final = "may_"
+"""Sets the enforcing filter's metadata apart from that of the other RBAC filters."""
+MAY_RESULT: Final = f"{MAY_PREFIX}enforced_engine_result"
+"""Below `RBAC_METADATA`: what the enforcing filter said; `allowed` once the request went on."""
 _SEVERAL: Final = 2
 
 
