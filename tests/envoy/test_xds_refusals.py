@@ -9,6 +9,7 @@ from xds_harness import (
     EDGE,
     a_cluster,
     a_scope,
+    a_scope_of,
     a_site,
     a_view,
     backend,
@@ -56,6 +57,24 @@ async def test_one_bad_scope_is_closed_and_the_others_apply(tmp_path: Path) -> N
         (status,) = control.xds.status()
         assert {refusal.resource.name for refusal in status.refused} == {"s7", "s13"}
         assert control.told.accepted[-1] == (EDGE, "2")
+
+
+async def test_only_the_route_at_fault_is_closed(tmp_path: Path) -> None:
+    async with backend() as app, control_plane() as control:
+        site = a_site(["one"], app)
+        paths = {"/a": "ok", "/b": "ok", "/x": "%NOPE(", "/c": "ok", "/": "rest"}
+        control.xds.publish(revision(1, a_view(*site, a_scope_of("many", "svc/one", paths))))
+        async with envoy(tmp_path, control.port) as proxy:
+            port = await proxy.port()
+            await proxy.until("one", port, 200)
+            settled = await control.xds.settled("1", 3)
+            assert not settled.waiting
+            answers = {path: (await proxy.get("many", port, path)).status_code for path in paths}
+            assert answers == {"/a": 200, "/b": 200, "/x": 403, "/c": 200, "/": 200}
+            assert (await proxy.get("many", port, "/x/deeper")).status_code == 403
+        ((who, (refused,), error),) = control.told.refusals
+        assert (who, refused.name) == (EDGE, "many")
+        assert error.endswith("(closed: route /x)")
 
 
 async def test_a_refused_scope_opens_again_when_it_is_mended(tmp_path: Path) -> None:

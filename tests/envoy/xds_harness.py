@@ -103,6 +103,25 @@ def a_scope(
     return resource(SCOPE, name, made, Place("site.yaml", 7))
 
 
+def a_scope_of(name: str, to: str, paths: Mapping[str, str]) -> Resource:
+    """A scope with a prefix route for each path, which adds `x-edit: <value>` to answers."""
+    routes = [
+        route.Route(
+            name=f"route {path}",
+            match=route.RouteMatch(prefix=path),
+            route=route.RouteAction(cluster=to),
+            response_headers_to_add=[
+                core.HeaderValueOption(header=core.HeaderValue(key="x-edit", value=value))
+            ],
+        )
+        for path, value in paths.items()
+    ]
+    made = route.ScopedRouteConfiguration.FromString(a_scope(name, to).body)
+    del made.route_configuration.virtual_hosts[0].routes[:]
+    made.route_configuration.virtual_hosts[0].routes.extend(routes)
+    return resource(SCOPE, name, made, Place("site.yaml", 7))
+
+
 def a_filter(rules: rbac_filter.RBAC | None = None) -> Resource:
     made = core.TypedExtensionConfig(name=SLOT, typed_config=pack(rules or rbac_filter.RBAC()))
     return resource(FILTER, SLOT, made)
@@ -321,8 +340,8 @@ class Envoy:
             await asyncio.sleep(0.01)
         raise AssertionError(f"no listener {name}: {(self.folder / 'log').read_text()[-3000:]}")
 
-    async def get(self, scope: str, port: int) -> httpx.Response:
-        return await self.http.get(f"http://127.0.0.1:{port}/", headers={"x-scope": scope})
+    async def get(self, scope: str, port: int, path: str = "/") -> httpx.Response:
+        return await self.http.get(f"http://127.0.0.1:{port}{path}", headers={"x-scope": scope})
 
     async def until(self, scope: str, port: int, status: int, seconds: float = 5) -> float:
         """Milliseconds until `scope` answers `status`."""

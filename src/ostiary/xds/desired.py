@@ -92,16 +92,29 @@ class Desired:
         for name in secrets:
             self.refusals.pop((SECRET, name), None)
 
-    def refuse(self, resource: Resource, error: str) -> None:
-        """`resource` is not sent again in this version; a refused stand-in is not either."""
+    def refuse(self, resource: Resource, error: str) -> Refusal | None:
+        """`resource` is not sent again in this version; says what happens instead.
+
+        None when the desired state has moved on and nobody will send it anyway.
+        """
         slot = (resource.type_url, resource.name)
-        known = self.refusals.get(slot)
         current = self._plain(*slot)
-        if known is not None and known.instead == resource:
-            self.refusals[slot] = Refusal(known.resource, known.error, instead=None)
+        if self._is_stand_in(resource):
+            self.refusals[slot] = self.refusals[slot].answered(accepted=False)
         elif current is not None and current.version == resource.version:
             before = self._previous.get(resource.type_url, {}).get(resource.name)
             self.refusals[slot] = refusal(resource, error, before)
+        else:
+            return None
+        return self.refusals[slot]
+
+    def accept(self, resource: Resource) -> Refusal | None:
+        """A proxy took `resource`; says what happens next if that was a stand-in on trial."""
+        slot = (resource.type_url, resource.name)
+        if not self._is_stand_in(resource) or self.refusals[slot].final:
+            return None
+        self.refusals[slot] = self.refusals[slot].answered(accepted=True)
+        return self.refusals[slot]
 
     def served(self) -> View | None:
         """The view as it is really served: endpoint lane and stand-ins included."""
@@ -113,6 +126,11 @@ class Desired:
             kept = {name: want for name, want in wanted.items() if isinstance(want, Resource)}
             resources[type_url] = kept
         return View(self.proxy, resources, self.view.secrets)
+
+    def _is_stand_in(self, resource: Resource) -> bool:
+        known = self.refusals.get((resource.type_url, resource.name))
+        instead = known.instead if known else None
+        return instead is not None and instead.version == resource.version
 
     def _plain(self, type_url: str, name: str) -> Resource | None:
         if type_url == SECRET:

@@ -1,23 +1,17 @@
 """What stands in for a resource that Envoy refused.
 
-A refused scope is replaced by one of the same name and key that denies everything in words: the
-host fails closed, and its neighbours go on. Any other kind keeps what it was before the change.
+A refused scope is served with the routes at fault denying everything in words: they fail closed,
+and their neighbours go on. Any other kind keeps what it was before the change.
 Fed by `desired`; feeds `stream` and the status.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
-from ostiary.compiler.resources import SCOPE, Resource, resource
+from ostiary.compiler.resources import SCOPE, Resource
 from ostiary.protos.messages import core, route
-
-_FORBIDDEN: Final = 403
-_WORDS: Final = (
-    "This address is closed: the gateway refused its configuration.\n"
-    "The operator finds the reason and the line with: ostiary status\n"
-)
+from ostiary.xds.reopening import Reopening
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +23,34 @@ class Refusal:
     """The proxy's own words."""
     instead: Resource | None
     """Sent in its place; None for "nothing": a scope then goes, other kinds stay as they were."""
+    search: Reopening | None = None
+    """For a scope: how far the search for the routes at fault has come."""
+
+    @property
+    def final(self) -> bool:
+        """Whether `instead` stays as it is; else the proxy's next answers narrow it."""
+        return self.search is None or self.search.done
+
+    @property
+    def words(self) -> str:
+        """The proxy's words, and which routes are closed if not all."""
+        names = self.search.at_fault() if self.search else ()
+        return f"{self.error} (closed: {', '.join(names)})" if names else self.error
+
+    def answered(self, *, accepted: bool) -> Refusal:
+        """The proxy took `instead`, or refused it too."""
+        if self.search is None or self.search.done:
+            return self if accepted else replace(self, instead=None)
+        search = self.search.accepted() if accepted else self.search.refused()
+        return replace(self, search=search, instead=search.proposal())
 
 
 def refusal(refused: Resource, error: str, before: Resource | None) -> Refusal:
     """The refusal of `refused`, which followed on `before`."""
-    instead = closed(refused) if refused.type_url == SCOPE else before
-    return Refusal(refused, error, instead)
-
-
-def closed(scope: Resource) -> Resource:
-    """A scope with the name and key of `scope` that answers every request 403, in words."""
-    refused = route.ScopedRouteConfiguration.FromString(scope.body)
-    answer = route.DirectResponseAction(
-        status=_FORBIDDEN, body=core.DataSource(inline_string=_WORDS)
-    )
-    everything = route.Route(match=route.RouteMatch(prefix="/"), direct_response=answer)
-    host = route.VirtualHost(name="refused", domains=["*"], routes=[everything])
-    stand_in = route.ScopedRouteConfiguration(
-        name=refused.name,
-        key=refused.key,
-        route_configuration=route.RouteConfiguration(
-            name=f"{refused.name}/refused", virtual_hosts=[host]
-        ),
-    )
-    return resource(SCOPE, scope.name, stand_in, scope.place)
+    if refused.type_url != SCOPE:
+        return Refusal(refused, error, before)
+    search = Reopening(refused)
+    return Refusal(refused, error, search.proposal(), search)
 
 
 def afresh(scope: Resource, mark: str) -> Resource:

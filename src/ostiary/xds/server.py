@@ -22,6 +22,7 @@ from ostiary.errors import Refused
 from ostiary.protos.messages import discovery
 from ostiary.xds.desired import Changes, Desired, SecretSource
 from ostiary.xds.peers import Context, spiffe_id
+from ostiary.xds.quarantine import Refusal
 from ostiary.xds.status import ProxyStatus, Reports, Settled, Silence
 from ostiary.xds.stream import WARM_LIMIT, Stream
 
@@ -184,9 +185,10 @@ class XdsServer:
 
     @contextmanager
     def _line(self, proxy: _Proxy) -> Iterator[_Line]:
-        def refused(resource: Resource, error: str) -> None:
-            self._reports.refused(proxy.desired.proxy, (resource,), error)
-            proxy.changed({resource.type_url: {resource.name}})
+        def refused(refusal: Refusal) -> None:
+            proxy.changed({refusal.resource.type_url: {refusal.resource.name}})
+            if refusal.final:
+                self._reports.refused(proxy.desired.proxy, (refusal.resource,), refusal.words)
 
         mark = f"{time.time_ns():x}"
         line = _Line(Stream(proxy.desired, refused, mark=mark, limit=self._warm_limit))

@@ -19,11 +19,10 @@ from ostiary.compiler.resources import (
     LISTENER,
     SCOPE,
     SECRET,
-    Resource,
 )
 from ostiary.xds import frames
 from ostiary.xds.desired import Changes, Desired
-from ostiary.xds.quarantine import afresh
+from ostiary.xds.quarantine import Refusal, afresh
 from ostiary.xds.subscription import Batch, Flight, Part, Subscription
 
 if TYPE_CHECKING:
@@ -44,13 +43,14 @@ _LAST: Final = (CLUSTER, FILTER, ENDPOINTS, SECRET)
 class Stream:
     """All types of one stream. Call `receive` and `changed` as things happen, then `next`.
 
+    `refused` hears of each refusal, and again whenever a stand-in changes.
     `mark` is unlike that of any other stream of the proxy; see `quarantine.afresh`.
     """
 
     def __init__(
         self,
         desired: Desired,
-        refused: Callable[[Resource, str], None],
+        refused: Callable[[Refusal], None],
         *,
         mark: str = "",
         limit: float = WARM_LIMIT,
@@ -71,8 +71,10 @@ class Stream:
         if flight is not None and request.HasField("error_detail"):
             culprit = subscription.doubt(flight)
             if culprit is not None:
-                self.desired.refuse(culprit, request.error_detail.message)
-                self._refused(culprit, request.error_detail.message)
+                self._learn(self.desired.refuse(culprit, request.error_detail.message))
+        elif flight is not None and self.desired.refusals:
+            for resource in flight.batch.values():
+                self._learn(self.desired.accept(resource) if resource else None)
         subscription.ask(request, self.desired.names(type_url))
 
     def changed(self, changes: Changes) -> None:
@@ -117,6 +119,11 @@ class Stream:
         for flight in self._subscriptions[CLUSTER].flights.values():
             if now - flight.sent_at >= self._limit:
                 yield from flight.batch
+
+    def _learn(self, refusal: Refusal | None) -> None:
+        if refusal is not None:
+            self._subscriptions[refusal.resource.type_url].mark([refusal.resource.name])
+            self._refused(refusal)
 
     def _remove(self, now: float) -> bytes | None:
         # Nothing old goes before everything new is accepted; here no limit helps.

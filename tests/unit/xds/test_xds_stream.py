@@ -21,6 +21,7 @@ from ostiary.compiler.resources import (
 from ostiary.errors import CompileError
 from ostiary.protos.messages import discovery, route
 from ostiary.xds.desired import Desired
+from ostiary.xds.quarantine import Refusal
 from ostiary.xds.stream import Stream
 
 EDGE = "spiffe://test/edge"
@@ -34,9 +35,13 @@ class Peer:
         self.refused: list[str] = []
         self.desired = Desired(EDGE)
         self.secrets = frozenset(secrets)
-        self.stream = Stream(self.desired, lambda made, _error: self.refused.append(made.name))
+        self.stream = Stream(self.desired, self._hear)
         self.now = 0.0
         self.publish(*resources)
+
+    def _hear(self, refusal: Refusal) -> None:
+        if refusal.final:
+            self.refused.append(refusal.resource.name)
 
     def publish(self, *resources: Resource) -> None:
         by_type: dict[str, dict[str, Resource]] = {}
@@ -238,7 +243,8 @@ def test_a_refused_stand_in_leaves_the_scope_closed() -> None:
             if scope:
                 seen.append(_short(frame)[1:])
             peer.answer(frame, error="no" if scope and frame.resources else "")
-    assert seen == [(["a"], []), (["a"], []), ([], ["a"])]  # itself, its stand-in, gone: 404
+    once = (["a"], [])
+    assert seen == [once, once, once, ([], ["a"])]  # itself, closed by route, closed, gone: 404
     assert peer.stream.settled()
 
 
