@@ -16,12 +16,13 @@ from xds_harness import (
     backend,
     control_plane,
     envoy,
+    peer,
     revision,
     traffic,
 )
 
 from ostiary.xds import archive
-from ostiary.xds.serve import serve_view
+from ostiary.xds.server import XdsServer
 
 pytestmark = pytest.mark.envoy
 NAMES = [f"s{number}" for number in range(50)]
@@ -77,15 +78,17 @@ async def test_what_changed_meanwhile_comes_and_goes_in_order(tmp_path: Path) ->
             await running.__aexit__(None, None, None)
 
 
-async def test_an_agent_serves_the_archived_view(tmp_path: Path) -> None:
+async def test_an_archived_view_serves_again(tmp_path: Path) -> None:
     async with backend() as app:
         saved = archive.to_bytes(a_view(*a_site(["one"], app)))
         server = grpc.aio.server()
-        xds = serve_view(server, archive.from_bytes(saved), {}, revision="saved")
+        xds = XdsServer(peer=peer)
+        xds.publish(revision("saved", archive.from_bytes(saved)))
+        server.add_generic_rpc_handlers(xds.handlers())
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:
-            async with envoy(tmp_path, port, who="whoever") as proxy:
+            async with envoy(tmp_path, port) as proxy:
                 await proxy.until("one", await proxy.port(), 200)
                 assert (await xds.settled("saved", 2)).done == (EDGE,)
         finally:
