@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import grpc
 import structlog
@@ -36,13 +36,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """What one proxy may see of the last accepted revision.
+    """What one proxy may see of the last accepted revision."""
 
-    The archive holds no secret. Hand out the same `archive` object while nothing has changed:
-    its digest is then computed once.
-    """
-
-    archive: bytes
+    revision: str
+    """Changes whenever the archive does; while it stays, the archive is not made again."""
+    archive: Callable[[], bytes]
+    """Makes the archive, without any secret in it; called in a worker thread."""
     secrets: Mapping[str, Resource]
 
 
@@ -93,39 +92,57 @@ def peer_handler(authority: Authority, visible: VisibleTo) -> Handler:
     return _handler({enrolment.RENEW: renew, enrolment.SNAPSHOT: snapshot})
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    revision: str
+    digest: str
+    number: int
+
+
+_NOTHING: Final = _Known("", "", 0)
+
+
 class _Spares:
-    """Numbers and stamps snapshots; remembers the last digest and number of each proxy."""
+    """Numbers and stamps snapshots; remembers what it knows of each proxy's last one."""
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
-        self._known: dict[str, tuple[bytes, str, int]] = {}
+        self._known: dict[str, _Known] = {}
 
     async def answer(
         self, proxy: str, visible: Visible, request: SnapshotRequest
     ) -> SnapshotAnswer:
         """What `proxy` keeps for the time when we are away; only what it does not have yet."""
-        digest, number = await self._number(proxy, visible.archive)
+        known, archive = self._known.get(proxy, _NOTHING), b""
+        if (known.revision, known.digest) != (visible.revision, request.digest):
+            known, archive = await asyncio.to_thread(self._make, proxy, visible)
+            self._known[proxy] = known
         until = self._authority.now() + stamp.LIFETIME
-        stamped = stamp.Stamp(proxy, number, until.timestamp(), digest)
-        secrets = {
-            name: SecretUpdate(
-                secret.version,
-                b"" if request.secrets.get(name) == secret.version else secret.body,
-            )
-            for name, secret in visible.secrets.items()
-        }
-        archive = b"" if request.digest == digest else visible.archive
-        signature = self._authority.sign(stamped.message())
-        return SnapshotAnswer(stamped, signature, secrets, archive)
+        stamped = stamp.Stamp(proxy, known.number, until.timestamp(), known.digest)
+        return SnapshotAnswer(
+            stamped,
+            self._authority.sign(stamped.message()),
+            _updates(visible.secrets, request.secrets),
+            b"" if known.digest == request.digest else archive,
+        )
 
-    async def _number(self, proxy: str, archive: bytes) -> tuple[str, int]:
-        known = self._known.get(proxy)
-        if known is not None and known[0] is archive:
-            return known[1], known[2]
+    def _make(self, proxy: str, visible: Visible) -> tuple[_Known, bytes]:
+        archive = visible.archive()
         digest = hashlib.sha256(archive).hexdigest()
-        number = await asyncio.to_thread(self._authority.store.snapshot_number, proxy, digest)
-        self._known[proxy] = (archive, digest, number)
-        return digest, number
+        number = self._authority.store.snapshot_number(proxy, digest)
+        return _Known(visible.revision, digest, number), archive
+
+
+def _updates(
+    secrets: Mapping[str, Resource], versions: Mapping[str, str]
+) -> dict[str, SecretUpdate]:
+    """Every secret, its content only where the agent has another version."""
+    return {
+        name: SecretUpdate(
+            secret.version, b"" if versions.get(name) == secret.version else secret.body
+        )
+        for name, secret in secrets.items()
+    }
 
 
 def _seen(visible: VisibleTo, proxy: str) -> Visible:

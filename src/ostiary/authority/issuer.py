@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ostiary.certs import issue, validity
 from ostiary.certs.csr import check_csr
 from ostiary.certs.issue import Issuer, Request
-from ostiary.certs.pair import Pair
+from ostiary.certs.pair import Pair, read_pair
 from ostiary.certs.spiffe import check_id, control_plane_host, is_trust_domain
 from ostiary.errors import Refused
 
@@ -47,6 +47,12 @@ class AuthorityStore(Protocol):
 
     def record(self, serial: int, subject: str, not_after: datetime, now: datetime) -> None:
         """Remember what was issued."""
+
+    def serving(self, hosts: str) -> tuple[bytes, bytes] | None:
+        """The serving certificate kept for these hosts, and its key."""
+
+    def keep_serving(self, hosts: str, chain: bytes, key: bytes) -> None:
+        """Keep a serving certificate and its key."""
 
     def snapshot_number(self, proxy: str, digest: str) -> int:
         """The number of a proxy's snapshot with this digest."""
@@ -126,16 +132,26 @@ class Authority:
         leaf = issue.svid(self.workloads, request, checked, host)
         return Pair(self._record(leaf, spiffe_id), issue.key_pem(key), leaf)
 
-    def issue_serving(self, names: Sequence[str]) -> Pair:
-        """A fresh key and a certificate for host names and addresses.
+    def serving(self, names: Sequence[str]) -> Pair:
+        """A certificate for host names and addresses, with more than half of its life left.
 
-        No certificate can name every host: `*` becomes `localhost`, and a client that uses
-        another name refuses the connection.
+        Kept in the store, so that a restart or a second replica serves the same one. No
+        certificate can name every host: `*` becomes `localhost`, and a client that uses another
+        name refuses the connection.
         """
-        hosts = list(dict.fromkeys("localhost" if name == "*" else name for name in names))
+        hosts = sorted({"localhost" if name == "*" else name for name in names}) or ["localhost"]
+        kept = self.store.serving(" ".join(hosts))
+        if kept is not None and (pair := read_pair(*kept)).validity.renew_at > self.now():
+            return pair
+        pair = self.issue_serving(hosts)
+        self.store.keep_serving(" ".join(hosts), pair.chain, pair.key)
+        return pair
+
+    def issue_serving(self, hosts: Sequence[str]) -> Pair:
+        """A fresh key and a certificate for `hosts`, at least one."""
         key = ec.generate_private_key(ec.SECP256R1())
         request = self._request(key.public_key(), self.lifetimes.serving, self.web)
-        leaf = issue.serving(self.web, request, hosts or ["localhost"])
+        leaf = issue.serving(self.web, request, hosts)
         return Pair(self._record(leaf, " ".join(hosts)), issue.key_pem(key), leaf)
 
     def new_token(self, spiffe_id: str) -> str:

@@ -120,7 +120,7 @@ class ServingSecrets:
 
     def _obtain(self, want: Wanted) -> Pair:
         if want.files is None:
-            return self._authority.issue_serving(want.hosts)
+            return self._authority.serving(want.hosts)
         return check_validity(read_files(*want.files), self._authority.now())
 
     def _tell(self, problems: Mapping[str, OstiaryError]) -> None:

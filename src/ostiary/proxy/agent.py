@@ -46,7 +46,7 @@ class Settings:
     join_token: Callable[[], str | None]
     serve_spare: ServeSpare
     tell: Tell
-    poll: float = 3.0
+    poll: float = 2.0
     """Seconds between two looks for a new snapshot."""
     concurrency: int = 1
     log_level: str = "warning"

@@ -31,8 +31,8 @@ Stop: TypeAlias = Callable[[], Awaitable[None]]
 ServeSpare: TypeAlias = Callable[[str, grpc.ServerCredentials, Spare], Awaitable[Stop]]
 """Serves a snapshot as delta ADS on a gRPC address until the returned function is called.
 
-The credentials require a client certificate; the caller must also compare the peer's SPIFFE id
-with `Spare.proxy`, for the answer holds the proxy's serving keys.
+The address lies in the proxy's own folder, and the credentials require a certificate of our
+workload authority: nobody but the proxy gets there.
 """
 
 
@@ -73,12 +73,12 @@ class Relay:
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(self._accept, sock=listening)
         try:
-            async with server:
-                await loop.create_future()
+            await loop.create_future()
         finally:
+            server.close()
             for task in self._tasks:
                 task.cancel()
-            _close(self._through | self._local)
+            _cut(self._through | self._local)
             await self._stop_spare()
             (self._folder.path / CONTROL_SOCKET).unlink(missing_ok=True)
 
@@ -87,14 +87,14 @@ class Relay:
         if not self._away:
             self._away = True
             _log.warning("control plane away", id=self._identity.spiffe_id)
-            _close(self._through)
+            _cut(self._through)
 
     async def control_plane_back(self) -> None:
         """Every connection goes through from now on; local ones are closed."""
         self._away = False
         if self._stop is not None:
             _log.info("control plane back", id=self._identity.spiffe_id)
-            _close(self._local)
+            _cut(self._local)
             await self._stop_spare()
             self._tell(Through())
 
@@ -107,18 +107,18 @@ class Relay:
 
     async def _route(self, end: End) -> None:
         """Joins a new connection with the control plane, else with the spare, else closes it."""
-        group, other = self._through, None if self._away else await self._connect_through()
-        if other is None:
-            group, other = self._local, await self._connect_spare()
-        if other is None:
-            end.close()
-            return
-        group.add(end)
-        end.join(other)
+        group = self._through
         try:
-            await end.closed
+            other = None if self._away else await self._connect_through()
+            if other is None:
+                group, other = self._local, await self._connect_spare()
+            if other is not None:
+                group.add(end)
+                end.join(other)
+                await end.closed
         finally:
             group.discard(end)
+            end.close()
 
     async def _connect_through(self) -> End | None:
         loop = asyncio.get_running_loop()
@@ -178,6 +178,6 @@ def _listen(folder: Folder) -> socket.socket:
     return listening
 
 
-def _close(ends: set[End]) -> None:
+def _cut(ends: set[End]) -> None:
     for end in list(ends):
-        end.close()
+        end.abort()

@@ -18,6 +18,7 @@ import structlog
 
 from ostiary.certs.enrolment import SecretUpdate, SnapshotAnswer, SnapshotRequest
 from ostiary.certs.stamp import Stamp, check_number, check_signature, check_use
+from ostiary.compiler.resources import SECRET, Resource
 from ostiary.errors import Refused
 from ostiary.proxy.folder import Folder
 
@@ -35,8 +36,8 @@ class Spare:
     number: int
     archive: bytes
     """As `app`'s provider made it."""
-    secrets: Mapping[str, tuple[str, bytes]]
-    """Secret name -> (version, serialised Secret)."""
+    secrets: Mapping[str, Resource]
+    """The serving secrets by name; they were never part of the archive."""
 
 
 class SpareStore:
@@ -54,7 +55,7 @@ class SpareStore:
     def request(self) -> SnapshotRequest:
         """What we have, so that only the rest is sent."""
         return SnapshotRequest(
-            self._digest, {name: version for name, (version, _) in self._secrets.items()}
+            self._digest, {name: secret.version for name, secret in self._secrets.items()}
         )
 
     def accept(self, answer: SnapshotAnswer, bundle: bytes) -> None:
@@ -107,7 +108,7 @@ class SpareStore:
             del self._secrets[name]
         for name, update in updates.items():
             if update.body:
-                self._secrets[name] = (update.version, update.body)
+                self._secrets[name] = Resource(SECRET, name, update.version, update.body)
                 _write_secret(self._folder, name, update)
 
 
@@ -142,13 +143,13 @@ def _write_secret(folder: Folder, name: str, update: SecretUpdate) -> None:
     folder.write(_secret_file(name), json.dumps(content).encode())
 
 
-def _read_secrets(folder: Folder) -> dict[str, tuple[str, bytes]]:
-    found: dict[str, tuple[str, bytes]] = {}
+def _read_secrets(folder: Folder) -> dict[str, Resource]:
+    found: dict[str, Resource] = {}
     for file in sorted((folder.path / "secrets").glob("*.json")):
         try:
             content = json.loads(file.read_bytes())
             name, version = str(content["name"]), str(content["version"])
-            found[name] = (version, base64.b64decode(content["body"]))
+            found[name] = Resource(SECRET, name, version, base64.b64decode(content["body"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("secret on disk not used", file=file.name, error=str(error))
     return found

@@ -32,6 +32,11 @@ class End(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """This end closes now; what was not yet written is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Nothing is read before there is somewhere to write it."""
         self._transport = cast("asyncio.Transport", transport)

@@ -38,6 +38,13 @@ ISSUED: Final = Table(
     Column("subject", String, nullable=False, index=True),
     Column("not_after", Float, nullable=False),
 )
+SERVING: Final = Table(
+    "authority_serving",
+    METADATA,
+    Column("hosts", String, primary_key=True),
+    Column("chain", LargeBinary, nullable=False),
+    Column("sealed_key", LargeBinary, nullable=False),
+)
 NUMBERS: Final = Table(
     "authority_snapshot",
     METADATA,
@@ -100,6 +107,22 @@ class AuthorityStore:
             connection.execute(ISSUED.insert().values(row))
             connection.execute(delete(ISSUED).where(ISSUED.c.not_after < now.timestamp()))
             connection.execute(delete(TOKENS).where(TOKENS.c.expires < now.timestamp() - _REMEMBER))
+
+    def serving(self, hosts: str) -> tuple[bytes, bytes] | None:
+        """Chain and private key (PEM) last kept for these hosts."""
+        with self._database.read() as connection:
+            chosen = select(SERVING).where(SERVING.c.hosts == hosts)
+            row = connection.execute(chosen).one_or_none()
+        if row is None:
+            return None
+        return row.chain, self._seal.open(row.sealed_key, f"serving/{hosts}")
+
+    def keep_serving(self, hosts: str, chain: bytes, key: bytes) -> None:
+        """These are the chain and key for these hosts from now on, in every replica."""
+        row = {"chain": chain, "sealed_key": self._seal.seal(key, f"serving/{hosts}")}
+        with self._database.write() as connection:
+            connection.execute(delete(SERVING).where(SERVING.c.hosts == hosts))
+            connection.execute(SERVING.insert().values(hosts=hosts, **row))
 
     def issued(self, subject: str) -> list[str]:
         """Serial numbers (hexadecimal) issued to `subject` that have not expired."""

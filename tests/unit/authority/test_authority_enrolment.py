@@ -39,6 +39,7 @@ from ostiary.store.seal import Seal
 DOMAIN = "demo.ostiary"
 ME = f"spiffe://{DOMAIN}/default/default/gateway/main"
 OTHER = f"spiffe://{DOMAIN}/default/default/service/notes"
+NOTHING = Visible("0", bytes, {})
 
 
 @dataclass
@@ -106,7 +107,7 @@ async def test_a_token_buys_a_certificate_that_renews_itself(place: Place) -> No
     pair = read_pair(answer.certificate, issue.key_pem(key))
     assert pair.spiffe_id == ME
     assert answer.bundle == place.authority.bundle
-    place.visible[ME] = Visible(b"", {})
+    place.visible[ME] = NOTHING
     key, raw = request(ME)
     answer = CertificateAnswer.from_bytes(
         await place.call(place.peer_port, enrolment.RENEW, raw, pair)
@@ -121,7 +122,7 @@ async def test_a_used_token_is_refused_in_words(place: Place) -> None:
 
 
 async def test_nobody_renews_for_another_or_without_a_certificate(place: Place) -> None:
-    place.visible |= {ME: Visible(b"", {}), OTHER: Visible(b"", {})}
+    place.visible |= {ME: NOTHING, OTHER: NOTHING}
     _, raw = request(OTHER)
     mine = place.svid(ME)
     assert await place.refusal(place.peer_port, enrolment.RENEW, raw, mine) == "csr-wrong-name"
@@ -146,7 +147,7 @@ async def test_another_authority_of_the_same_domain_is_refused_by_tls(
     foreign = Authority.open(AuthorityStore(database, seal), DOMAIN)
     pair = Place(foreign, place.own).svid(ME)
     database.close()
-    place.visible[ME] = Visible(b"", {})
+    place.visible[ME] = NOTHING
     _, raw = request(ME)
     assert await place.refusal(place.peer_port, enrolment.RENEW, raw, pair) == "tls"
 
@@ -164,7 +165,7 @@ async def test_even_our_root_cannot_name_a_foreign_workload(place: Place) -> Non
 
 async def test_a_snapshot_is_stamped_numbered_and_sent_once(place: Place) -> None:
     secret = Resource(SECRET, "serving/x", "v1", b"secret")
-    place.visible[ME] = Visible(b"archive", {"serving/x": secret})
+    place.visible[ME] = Visible("1", lambda: b"archive", {"serving/x": secret})
     mine = place.svid(ME)
 
     async def ask(have: SnapshotRequest) -> SnapshotAnswer:
@@ -178,7 +179,7 @@ async def test_a_snapshot_is_stamped_numbered_and_sent_once(place: Place) -> Non
     assert first.secrets["serving/x"].body == b"secret"
     again = await ask(SnapshotRequest(first.stamp.digest, {"serving/x": "v1"}))
     assert (again.stamp.number, again.archive, again.secrets["serving/x"].body) == (1, b"", b"")
-    place.visible[ME] = Visible(b"newer", {})
+    place.visible[ME] = Visible("2", lambda: b"newer", {})
     newer = await ask(SnapshotRequest(first.stamp.digest, {"serving/x": "v1"}))
     assert (newer.stamp.number, newer.archive, dict(newer.secrets)) == (2, b"newer", {})
 

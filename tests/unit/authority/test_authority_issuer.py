@@ -130,9 +130,20 @@ def test_a_serving_certificate_satisfies_a_verifier(authority: Authority) -> Non
 def test_a_listener_for_every_host_gets_a_certificate_that_names_none_of_them(
     authority: Authority,
 ) -> None:
-    pair = authority.issue_serving(["*"])
+    pair = authority.serving(["*"])
     assert pair.unnamed(["localhost"]) == []
     assert pair.unnamed(["notes.example"]) == ["notes.example"]
+
+
+def test_a_restart_serves_the_same_certificate_until_half_of_its_life(
+    store: AuthorityStore, clock: Any
+) -> None:
+    first = Authority.open(store, "demo.ostiary", now=clock).serving(["b.x", "a.x"])
+    again = Authority.open(store, "demo.ostiary", now=clock)
+    assert again.serving(["a.x", "b.x"]).chain == first.chain
+    assert again.serving(["a.x"]).chain != first.chain
+    clock.ahead = timedelta(days=4)
+    assert again.serving(["a.x", "b.x"]).chain != first.chain
 
 
 def test_snapshot_numbers_rise_with_the_content_only(store: AuthorityStore) -> None:
