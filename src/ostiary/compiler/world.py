@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+ISSUER: Final = "ostiary"
+"""`iss` of all our tokens."""
 CONTROL_CLUSTER: Final = "ostiary-control-plane"
 """Bootstrap cluster: xDS and the decision log, mutual TLS through the proxy's own agent."""
 LOGIN_CLUSTER: Final = "ostiary-login"
@@ -34,5 +36,5 @@ class World:
     login_authz: Address
     jwks: str
     """Public keys (JWK set as canonical JSON) of every token `login` signs, next key included."""
-    issuer: str = "ostiary"
+    issuer: str = ISSUER
     """`iss` of all our tokens."""

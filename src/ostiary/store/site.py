@@ -21,6 +21,8 @@ SITE: Final = Table(
     Column("text", String, nullable=False),
 )
 DIRECTORY: Final = "directory"
+TRUST_DOMAIN: Final = "trust_domain"
+"""The name under which the control plane puts the trust domain, and `login` finds it."""
 
 
 class SiteStore:

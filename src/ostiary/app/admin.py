@@ -1,0 +1,221 @@
+"""The running control plane as the admin API asks for it (`api.ports.ControlPlane`).
+
+Fed by `control_plane`; feeds `api`. Everything that touches the store runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ostiary.api.ports import (
+    AddressStatus,
+    DecisionQuery,
+    GatewayStatus,
+    JoinToken,
+    LogStatus,
+    ProxyStatus,
+    Red,
+    RevisionStatus,
+    Status,
+    User,
+)
+from ostiary.app.installation import Installation
+from ostiary.app.ledger import Ledger
+from ostiary.app.spec import specs_of
+from ostiary.app.ticket import Ticket
+from ostiary.authority.issuer import Authority
+from ostiary.authority.serving import ServingSecrets
+from ostiary.errors import OstiaryError, Refused, Unreachable
+from ostiary.identity.model import Account
+from ostiary.login.passwords import hash_password
+from ostiary.plan.effective import Effective, effective
+from ostiary.plan.explain import Explanation, explain_all
+from ostiary.plan.model import Gateway, Plan
+from ostiary.plan.policy import PolicyRecord, load
+from ostiary.plan.record import DecisionRecord
+from ostiary.signals.writer import Writer
+from ostiary.store.accounts import Accounts
+from ostiary.store.decisions import Decisions
+from ostiary.store.revisions import Revisions
+from ostiary.xds.server import XdsServer
+
+TOKEN_LIFE = 600.0
+"""Seconds a join token is good for; `authority` counts the same."""
+SHORTEST_PASSWORD = 8
+"""Characters (NIST SP 800-63B-4, section 3.1.1.2, allows no fewer with a second factor)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Implements `api.ports.ControlPlane`."""
+
+    installation: Installation
+    ledger: Ledger
+    authority: Authority
+    xds: XdsServer
+    serving: ServingSecrets
+    writer: Writer
+    accounts: Accounts
+    decisions_store: Decisions
+    revisions: Revisions
+
+    async def status(self) -> Status:
+        """How things are now."""
+        ledger, counts = self.ledger, await asyncio.to_thread(self.decisions_store.counts)
+        dropped = counts.dropped + self.writer.counts().dropped
+        revision = ledger.revision
+        proxies = tuple(self._proxies())
+        return Status(
+            RevisionStatus(ledger.number, revision.content, ledger.since) if revision else None,
+            tuple(map(_gateway, revision.plan.gateways.values())) if revision else (),
+            proxies,
+            ledger.red((*self._serving_reds(), *self._log_reds(dropped), *_proxy_reds(proxies))),
+            revision.plan.warnings if revision else (),
+            LogStatus(counts.written, dropped, counts.kept),
+        )
+
+    async def explain(self, decision: str) -> Sequence[Explanation]:
+        """One explanation a record; what was logged so far is written first."""
+        await self.writer.flush()
+        return await asyncio.to_thread(self._explain, decision)
+
+    async def effective(self, route: str) -> Effective | None:
+        """The route of the accepted revision."""
+        return effective(self._plan(), route)
+
+    async def decisions(self, query: DecisionQuery) -> Sequence[DecisionRecord]:
+        """The newest records that match."""
+        await self.writer.flush()
+        return await asyncio.to_thread(
+            lambda: self.decisions_store.recent(
+                query.limit, route=query.route, subject=query.subject, denied=query.denied
+            )
+        )
+
+    async def users(self) -> Sequence[User]:
+        """Every local account, by name."""
+        return [_user(account) for account in await asyncio.to_thread(self.accounts.all)]
+
+    async def add_user(self, name: str, email: str, groups: Sequence[str], password: str) -> User:
+        """The account exists afterwards."""
+        account = await asyncio.to_thread(new_account, name, email, tuple(groups), password)
+        await asyncio.to_thread(self.accounts.add, account)
+        return _user(account)
+
+    async def disable_user(self, name: str) -> User:
+        """The account cannot sign in and its sessions are dead."""
+        await asyncio.to_thread(self.accounts.disable, name)
+        account = await asyncio.to_thread(self.accounts.find, name)
+        if account is None:
+            raise Refused("account-unknown", f"there is no account {name!r}")
+        return _user(account)
+
+    async def join_token(self, proxy: str) -> JoinToken:
+        """A single-use token for a proxy of the accepted revision."""
+        known = self.ledger.revision.snapshot.views if self.ledger.revision else {}
+        found = [one for one in known if one == proxy or one.rsplit("/", 1)[1] == proxy]
+        if len(found) != 1:
+            raise Refused(
+                "proxy-unknown" if not found else "proxy-ambiguous",
+                f"{len(found)} proxies of the accepted revision are called {proxy!r}",
+                f"there are: {', '.join(known) or 'none'}",
+            )
+        token = await asyncio.to_thread(self.authority.new_token, found[0])
+        enrolment, control = self.installation.enrolment, self.installation.control
+        specs = specs_of(self._plan(), self.authority.bundle.decode())
+        spec = next(one for one in specs if one.spiffe_id == found[0])
+        ticket = Ticket(token, spec, (enrolment.host, enrolment.port), (control.host, control.port))
+        where = f"{enrolment.host}:{enrolment.port}"
+        return JoinToken(found[0], ticket.dump(), time.time() + TOKEN_LIFE, where)
+
+    def _explain(self, decision: str) -> tuple[Explanation, ...]:
+        return explain_all(self.decisions_store.find(decision), self._policy)
+
+    def _policy(self, content: str) -> PolicyRecord | None:
+        text = self.revisions.policy(content)
+        return None if text is None else load(text)
+
+    def _plan(self) -> Plan:
+        if self.ledger.revision is None:
+            raise Refused(
+                "nothing-accepted",
+                "no document has been accepted yet",
+                "`ostiary status` says what is wrong with it",
+            )
+        return self.ledger.revision.plan
+
+    def _proxies(self) -> Sequence[ProxyStatus]:
+        found = {one.proxy: one for one in self.xds.status()}
+        views = self.ledger.revision.snapshot.views if self.ledger.revision else {}
+        current = self.ledger.revision.snapshot.revision if self.ledger.revision else None
+        rows = []
+        for proxy in views:
+            one = found.get(proxy)
+            holds = one is not None and one.accepted == current and not one.refused
+            rows.append(
+                ProxyStatus(
+                    proxy,
+                    connected=bool(one and one.connected),
+                    revision=self.ledger.number if holds else None,
+                    since=(one.last_seen or 0.0) if one else 0.0,
+                )
+            )
+        return rows
+
+    def _serving_reds(self) -> Sequence[Red]:
+        return [_problem(name, error) for name, error in self.serving.problems.items()]
+
+    def _log_reds(self, dropped: int) -> Sequence[Red]:
+        found = []
+        if dropped:
+            sentence = f"{dropped} entries of the decision log were dropped"
+            hint = "the store was too slow or away; `explain` says so for their ids"
+            found.append(Red("log-dropped", "decision log", sentence, hint))
+        failing = self.writer.counts().failing
+        if failing:
+            found.append(Red("log-failing", "decision log", f"the store refuses it: {failing}"))
+        return found
+
+
+def new_account(name: str, email: str, groups: tuple[str, ...], password: str) -> Account:
+    """An account with its password hashed; `Refused` when the password is too short."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise Refused(
+            "password-short",
+            f"a password needs {SHORTEST_PASSWORD} characters at least",
+            "let us make one: ostiary user add NAME --generate",
+        )
+    return Account(
+        name=name,
+        email=email,
+        groups=groups,
+        created=time.time(),
+        password_hash=hash_password(password),
+    )
+
+
+def _gateway(gateway: Gateway) -> GatewayStatus:
+    addresses = tuple(AddressStatus(one.name, one.address, one.port) for one in gateway.listeners)
+    return GatewayStatus(gateway.key.namespace, gateway.key.name, addresses)
+
+
+def _user(account: Account) -> User:
+    return User(account.name, account.email, account.groups, account.disabled)
+
+
+def _proxy_reds(proxies: Sequence[ProxyStatus]) -> Sequence[Red]:
+    hint = "its log is in the state directory; elsewhere, start it with `ostiary proxy`"
+    return [
+        Red("proxy-away", one.id, "this proxy is not connected", hint)
+        for one in proxies
+        if not one.connected
+    ]
+
+
+def _problem(name: str, error: OstiaryError) -> Red:
+    if isinstance(error, Refused | Unreachable):
+        return Red(error.code, name, error.message, error.hint)
+    return Red("certificate", name, str(error))

@@ -1,0 +1,127 @@
+"""Every save becomes a revision or a refusal in words; the watching itself never ends.
+
+Fed by `sources` (what changed) and the store (what was accepted before a restart); feeds the
+pipeline. A save that is wrong changes nothing. When the very first save is wrong and nothing was
+ever accepted, the faulty blocks are denied and the rest is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import structlog
+
+from ostiary.app.ledger import Ledger
+from ostiary.app.pipeline import Pipeline, Revision, Understanding, content_hash
+from ostiary.errors import ConfigError, Faults, OstiaryError, Refused
+from ostiary.plan.model import Plan
+from ostiary.sources.files import Files
+from ostiary.sources.yaml_tree import parse
+from ostiary.store.revisions import Revisions
+
+First: TypeAlias = tuple[Plan, tuple[ConfigError, ...]]
+"""What is served first, and what is denied in it because it is wrong."""
+Accepted: TypeAlias = Callable[[Revision], Awaitable[None]]
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Changes:
+    """The change loop of one control plane."""
+
+    files: Files
+    understanding: Understanding
+    pipeline: Pipeline
+    ledger: Ledger
+    revisions: Revisions
+    trust_domain: str
+    accepted: Accepted
+    """Told of each accepted revision, after it is on its way."""
+    _unsaved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, first: First) -> None:
+        """Serve `first`, then every save, until cancelled."""
+        recording = asyncio.create_task(self._record())
+        try:
+            await self._serve(*first)
+            async for _ in self.files.changes():
+                await self._change()
+        finally:
+            recording.cancel()
+
+    async def _change(self) -> None:
+        try:
+            trees = await asyncio.to_thread(self.files.read)
+            await self._serve(self.understanding.plan(trees))
+        except OstiaryError as error:
+            self.ledger.reject(error)
+        except Exception as error:  # noqa: BLE001  our bug must not end the last good revision
+            _log.exception("a change could not be taken")
+            self.ledger.reject(_bug(error))
+
+    async def _serve(self, plan: Plan, faults: tuple[ConfigError, ...] = ()) -> None:
+        if plan.trust_domain != self.trust_domain:
+            raise Refused(
+                "trust-domain-changed",
+                f"the trust domain is {self.trust_domain} and cannot become {plan.trust_domain}",
+                "every identity is bound to it: start with a new state directory instead",
+            )
+        content = content_hash(self.files.sources())
+        revision = await self.pipeline.publish(content, plan, time.time(), faults)
+        self.ledger.accept(revision)
+        self.ledger.since = time.time()
+        await self.accepted(revision)
+        if not faults:
+            self._unsaved.set()
+
+    async def _record(self) -> None:
+        """The history follows the proxies: many saves in a row become one entry."""
+        while True:
+            await self._unsaved.wait()
+            self._unsaved.clear()
+            revision = self.ledger.revision
+            if revision is not None and not revision.faults:
+                sources = dict(self.files.sources())
+                kept = await asyncio.to_thread(
+                    self.revisions.accept, content_hash(sources), sources, time.time()
+                )
+                self.ledger.number = kept.number
+            await asyncio.sleep(0.5)
+
+
+async def first_plan(
+    files: Files, understanding: Understanding, revisions: Revisions, ledger: Ledger
+) -> First:
+    """What to serve at the start.
+
+    The documents; if they are wrong, the last accepted revision; if there is none, the documents
+    without what is wrong. When nothing can be read at all, waits for a save that can.
+    """
+    saves = files.changes()
+    while True:
+        try:
+            return understanding.plan(await asyncio.to_thread(files.read)), ()
+        except OstiaryError as error:
+            ledger.reject(error)
+        newest = revisions.newest()
+        if newest is not None:
+            ledger.number = newest.number
+            texts = newest.sources.items()
+            trees = [tree for name, text in texts for tree in parse(name, text.encode())]
+            return understanding.plan(trees), ()
+        try:
+            return understanding.first(await asyncio.to_thread(files.read))
+        except Faults:
+            await anext(saves)
+
+
+def _bug(error: Exception) -> Refused:
+    return Refused(
+        "bug",
+        f"this document meets a fault of ours: {type(error).__name__}: {error}",
+        "the log of the control plane has the details; please report it",
+    )

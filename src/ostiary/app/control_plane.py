@@ -1,0 +1,268 @@
+"""The control plane as one process: what it opens, serves and keeps running.
+
+Fed by the supervisor with an `Installation`; feeds the proxies (xDS, certificates, the decision
+log comes back) and the administrator. Read `pipeline` first: it is the heart, this is the body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import grpc
+
+from ostiary.api.server import run_api
+from ostiary.app.admin import Admin
+from ostiary.app.changes import Changes, first_plan
+from ostiary.app.channel import Channel
+from ostiary.app.installation import Installation, write_facts, write_private
+from ostiary.app.ledger import Ledger
+from ostiary.app.pipeline import Pipeline, Revision, Understanding
+from ostiary.app.process import run_until_told
+from ostiary.app.spec import ProxySpec, specs_of
+from ostiary.authority.enrolment import Visible, open_handler, peer_handler
+from ostiary.authority.issuer import Authority
+from ostiary.authority.own import OwnCredentials
+from ostiary.authority.serving import ServingSecrets
+from ostiary.certs.spiffe import control_plane_id
+from ostiary.compiler.resources import Resource
+from ostiary.compiler.world import World
+from ostiary.identity.tokens import jwks
+from ostiary.signals.receiver import handler as log_handler
+from ostiary.signals.writer import Writer
+from ostiary.sources.files import Files
+from ostiary.store.accounts import Accounts
+from ostiary.store.authority import AuthorityStore
+from ostiary.store.database import Database
+from ostiary.store.decisions import Decisions
+from ostiary.store.keys import Keys
+from ostiary.store.revisions import Revisions
+from ostiary.store.seal import Seal
+from ostiary.store.site import TRUST_DOMAIN, SiteStore
+from ostiary.xds.archive import to_bytes
+from ostiary.xds.server import XdsServer
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.so_reuseport", 0),
+)
+
+
+def run_control_plane_process(installation: Installation, channel: socket.socket) -> None:
+    """The whole life of the process; returns when it is told to end."""
+
+    async def run() -> None:
+        await _ControlPlane(installation, Channel(channel)).run()
+
+    run_until_told(run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Everything kept in the one database."""
+
+    authority: AuthorityStore
+    accounts: Accounts
+    decisions: Decisions
+    keys: Keys
+    revisions: Revisions
+    site: SiteStore
+
+    @classmethod
+    def open(cls, installation: Installation) -> _Stores:
+        """The tables exist, the signing keys too."""
+        database = Database.in_folder(installation.state)
+        database.create()
+        seal = Seal.in_folder(installation.state)
+        keys = Keys(database, seal)
+        keys.ensure(time.time())
+        return cls(
+            AuthorityStore(database, seal),
+            Accounts(database),
+            Decisions(database),
+            keys,
+            Revisions(database),
+            SiteStore(database),
+        )
+
+
+class _ControlPlane:
+    """The parts, joined. Made on the event loop, because some of them live on it."""
+
+    def __init__(self, installation: Installation, channel: Channel) -> None:
+        self._installation = installation
+        self._channel = channel
+        self._stores = _Stores.open(installation)
+        self._ledger = Ledger(lambda sentence: channel.tell(say=sentence))
+        self._xds = XdsServer(self._ledger, secrets=self._secret)
+        self._writer = Writer(self._stores.decisions)
+        self._specs: list[ProxySpec] = []
+        self._settling: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        stores, files = self._stores, Files(self._installation.documents)
+        understanding = Understanding()
+        first = await first_plan(files, understanding, stores.revisions, self._ledger)
+        domain = first[0].trust_domain
+        authority = await asyncio.to_thread(Authority.open, stores.authority, domain)
+        await asyncio.to_thread(stores.site.put, TRUST_DOMAIN, domain)
+        serving = ServingSecrets(authority, self._announce)
+        pipeline = Pipeline(self._world(), self._xds, serving, stores.revisions, stores.site)
+        changes = Changes(
+            files=files,
+            understanding=understanding,
+            pipeline=pipeline,
+            ledger=self._ledger,
+            revisions=stores.revisions,
+            trust_domain=domain,
+            accepted=self._accepted,
+        )
+        self._authority, self._serving = authority, serving
+        own = OwnCredentials(authority, control_plane_id(domain))
+        server = self._grpc(own)
+        await server.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for task in (own.run(), serving.run(), self._writer.run(), self._listen()):
+                    group.create_task(task)
+                group.create_task(self._admin())
+                group.create_task(changes.run(first))
+        finally:
+            await server.stop(0)
+
+    def _world(self) -> World:
+        keys = jwks(self._stores.keys.published())
+        return World(self._installation.login_http, self._installation.login_authz, keys)
+
+    def _grpc(self, own: OwnCredentials) -> grpc.aio.Server:
+        """One server, two doors: proxies with a certificate, and those that ask for their first."""
+        # Both services are on both doors; all but Join ask for the peer's certificate themselves.
+        server = grpc.aio.server(options=_OPTIONS)
+        server.add_generic_rpc_handlers(
+            (
+                *self._xds.handlers(),
+                log_handler(self._writer, self._known),
+                open_handler(self._authority),
+                peer_handler(self._authority, self._visible),
+            )
+        )
+        control, enrolment = self._installation.control, self._installation.enrolment
+        server.add_secure_port(f"{control.host}:{control.port}", own.grpc_mutual())
+        server.add_secure_port(f"{enrolment.host}:{enrolment.port}", own.grpc_open())
+        return server
+
+    async def _admin(self) -> None:
+        """The admin API, and the files by which the command line finds it."""
+        installation = self._installation
+        write_private(installation.ca_file, self._authority.web_bundle.decode())
+        token = secrets.token_urlsafe(32)
+        write_private(installation.token_file, token + "\n")
+        context = await asyncio.to_thread(self._admin_context)
+
+        def ready(port: int) -> None:
+            facts = {
+                "url": f"https://127.0.0.1:{port}",
+                "token_file": str(installation.token_file),
+                "ca": str(installation.ca_file),
+            }
+            write_facts(installation.admin_file, facts)
+
+        admin = Admin(
+            installation=installation,
+            ledger=self._ledger,
+            authority=self._authority,
+            xds=self._xds,
+            serving=self._serving,
+            writer=self._writer,
+            accounts=self._stores.accounts,
+            decisions_store=self._stores.decisions,
+            revisions=self._stores.revisions,
+        )
+        await run_api(
+            installation.admin.host,
+            installation.admin.port,
+            context=context,
+            token=token,
+            control_plane=admin,
+            ready=ready,
+        )
+
+    def _admin_context(self) -> ssl.SSLContext:
+        pair = self._authority.issue_serving(["127.0.0.1", "localhost"])
+        file = self._installation.state / "admin.pem"
+        write_private(file, (pair.key + pair.chain).decode())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(file)
+        return context
+
+    async def _listen(self) -> None:
+        """What the supervisor asks: a join token for an agent, or to say again that all is well."""
+        async for message in self._channel.messages():
+            if "need_token" in message:
+                token = await asyncio.to_thread(self._authority.new_token, message["need_token"])
+                self._channel.tell(token=token, proxy=message["name"])
+            elif "ask_settled" in message:
+                self._settle()
+
+    async def _accepted(self, revision: Revision) -> None:
+        """The supervisor learns which proxies there are, and when all of them have it."""
+        if not self._installation.proxies_elsewhere:
+            specs = specs_of(revision.plan, self._authority.bundle.decode())
+            if specs != self._specs:
+                self._specs = specs
+                self._channel.tell(proxies=[asdict(spec) for spec in specs])
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settling = asyncio.create_task(self._tell_settled())
+
+    async def _tell_settled(self) -> None:
+        """Tells once every proxy of the revision is connected and holds it."""
+        revision = self._ledger.revision
+        if revision is None:
+            return
+        wanted = set(revision.snapshot.views)
+        while not wanted <= set(self._holding(revision)):
+            self._ledger.news.clear()
+            await self._ledger.news.wait()
+        self._channel.tell(settled=revision.snapshot.revision)
+
+    def _holding(self, revision: Revision) -> list[str]:
+        current = revision.snapshot.revision
+        return [
+            one.proxy for one in self._xds.status() if one.connected and one.accepted == current
+        ]
+
+    async def _announce(self, secrets_: Mapping[str, Resource]) -> None:
+        """New certificates go to the gateways that serve them, beside all revisions."""
+        revision = self._ledger.revision
+        for proxy in revision.snapshot.views if revision else ():
+            self._xds.publish_secrets(proxy, secrets_)
+
+    def _secret(self, _proxy: str, name: str) -> Resource | None:
+        return self._serving.secrets.get(name)
+
+    def _known(self, proxy: str) -> bool:
+        revision = self._ledger.revision
+        return revision is not None and proxy in revision.snapshot.views
+
+    def _visible(self, proxy: str) -> Visible | None:
+        """What `proxy` keeps for the time when we are away."""
+        view = self._xds.served(proxy)
+        revision = self._ledger.revision
+        if view is None or revision is None:
+            return None
+        accepted = self._ledger.taken.get(proxy, "")
+        served = {name: one for name, one in self._serving.secrets.items() if name in view.secrets}
+        return Visible(accepted, lambda: to_bytes(view), served)

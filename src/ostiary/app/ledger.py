@@ -1,0 +1,93 @@
+"""What is wrong now, kept by who found it; the status page and `up` show it.
+
+Fed by the change loop, by `xds` and by the certificate lane; feeds `admin` and the terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ostiary.api.ports import Red
+from ostiary.app.pipeline import Revision
+from ostiary.compiler.resources import Resource
+from ostiary.errors import ConfigError, Faults, OstiaryError, Refused, Unreachable
+from ostiary.store import revisions as history
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The state of the control plane in words. Lives on one event loop."""
+
+    say: Say
+    """Called once for every new fault."""
+    revision: Revision | None = None
+    number: int = 0
+    since: float = 0.0
+    faults: tuple[ConfigError, ...] = ()
+    """What is wrong with the newest save; the accepted revision goes on meanwhile."""
+    trouble: OstiaryError | None = None
+    refusals: dict[tuple[str, str], history.Refusal] = field(default_factory=dict)
+    """By proxy and resource: what an Envoy did not take."""
+    taken: dict[str, str] = field(default_factory=dict)
+    """Proxy -> the content hash of the newest snapshot it holds."""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever a proxy has accepted something."""
+
+    def reject(self, error: OstiaryError) -> None:
+        """The newest save is refused; nothing else changes."""
+        if isinstance(error, Faults):
+            self.faults = error.faults
+            self.say(f"refused, nothing is changed:\n{error}")
+        else:
+            self.trouble = error
+            self.say(f"refused, nothing is changed: {error}")
+
+    def accept(self, revision: Revision) -> None:
+        """`revision` is served from now on."""
+        self.revision = revision
+        self.faults = revision.faults
+        self.trouble = None
+        live = {
+            (proxy, name)
+            for proxy, view in revision.snapshot.views.items()
+            for names in view.resources.values()
+            for name in names
+        }
+        self.refusals = {key: one for key, one in self.refusals.items() if key in live}
+
+    def acked(self, proxy: str, revision: str) -> None:
+        """`xds.Reports`: every connected Envoy of `proxy` holds `revision`."""
+        self.taken[proxy] = revision
+        self.news.set()
+
+    def refused(self, proxy: str, resources: tuple[Resource, ...], error: str) -> None:
+        """`xds.Reports`: Envoy said no; the route is on deny until its line is changed."""
+        for resource in resources:
+            place = str(resource.place)
+            refusal = history.Refusal(proxy, resource.name, place, error, time.time())
+            known = self.refusals.get((proxy, resource.name))
+            self.refusals[proxy, resource.name] = refusal
+            if known is None or known.reason != error:
+                self.say(f"{place}: xds.refused: {proxy} refused {resource.name}: {error}")
+
+    def red(self, more: Iterable[Red] = ()) -> tuple[Red, ...]:
+        """Everything that is wrong now."""
+        found = [Red(one.code, str(one.place), one.message, one.hint) for one in self.faults]
+        if self.trouble is not None:
+            found.append(_red(self.trouble, "documents"))
+        found += [
+            Red("xds.refused", one.place, f"{one.proxy} refused {one.resource}: {one.reason}")
+            for one in self.refusals.values()
+        ]
+        return (*found, *more)
+
+
+def _red(error: OstiaryError, place: str) -> Red:
+    if isinstance(error, Refused | Unreachable):
+        return Red(error.code, place, error.message, error.hint)
+    return Red("compile", place, str(error))

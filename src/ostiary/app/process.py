@@ -1,0 +1,58 @@
+"""The frame of every process of ours: one event loop, and a quiet end on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+import uvloop
+
+from ostiary.errors import OstiaryError
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+
+
+def run_until_told(main: Main) -> None:
+    """Run `main()` until it ends or a SIGTERM (or SIGINT) cancels it.
+
+    A fault in words goes to the log as one sentence and ends the process with status 1.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    try:
+        uvloop.run(_main(main))
+    except OstiaryError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from error
+
+
+async def _main(main: Main) -> None:
+    loop = asyncio.get_running_loop()
+    work = asyncio.create_task(main())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        return
+    except BaseExceptionGroup as group:
+        ours = group.subgroup(OstiaryError)
+        if ours is None:
+            raise
+        raise _first(ours) from group
+
+
+def _first(group: BaseExceptionGroup[OstiaryError]) -> OstiaryError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
