@@ -118,8 +118,8 @@ class Desired:
 
     def served(self) -> View | None:
         """The view as it is really served: endpoint lane and stand-ins included."""
-        if self.view is None:
-            return None
+        if self.view is None or not (self.refusals or self._endpoints):
+            return self.view
         resources: dict[str, dict[str, Resource]] = {}
         for type_url, names in self.view.resources.items():
             wanted = {name: self.want(type_url, name) for name in names}
