@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import ssl
 from html import unescape
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 from demo_process import Demo
+from loopback import loopback_client
 
 NAVIGATION = {
     "sec-fetch-mode": "navigate",
@@ -23,8 +23,7 @@ class Person:
 
     def __init__(self, demo: Demo) -> None:
         self.demo = demo
-        context = ssl.create_default_context(cafile=demo.facts["ca"])
-        self.client = httpx.Client(verify=context, timeout=10, trust_env=False)
+        self.client = loopback_client(demo.facts["ca"])
 
     def close(self) -> None:
         self.client.close()

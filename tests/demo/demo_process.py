@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import ssl
 import subprocess
 import sys
 import time
@@ -15,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import httpx
 
 OSTIARY = Path(sys.executable).with_name("ostiary")
 PATIENCE = 60.0
@@ -50,11 +47,6 @@ class Demo:
 
     def said(self) -> str:
         return self.output.read_text()
-
-    def client(self) -> httpx.Client:
-        """A client that trusts the demo's authority and resolves its hosts to this machine."""
-        context = ssl.create_default_context(cafile=self.facts["ca"])
-        return httpx.Client(verify=context, transport=None, timeout=10, trust_env=False)
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [str(OSTIARY), *arguments, "--state", str(self.state)]
