@@ -8,7 +8,8 @@ from pathlib import Path
 import grpc
 import pytest
 from xds_certificates import Authority, Pair
-from xds_harness import EDGE, a_site, a_view, backend, control_plane, envoy, revision
+from xds_harness import backend, control_plane, envoy
+from xds_resources import EDGE, a_site, a_view, revision
 
 from ostiary.compiler.resources import CLUSTER
 from ostiary.protos.messages import discovery

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from xds_certificates import Authority, Pair
-from xds_harness import (
+from xds_harness import backend, control_plane, envoy, traffic
+from xds_resources import (
     ADS,
     EDGE,
     a_cluster,
@@ -19,11 +20,7 @@ from xds_harness import (
     a_site,
     a_view,
     an_endpoint,
-    backend,
-    control_plane,
-    envoy,
     revision,
-    traffic,
 )
 
 from ostiary.compiler.resources import SECRET, Resource, View, resource

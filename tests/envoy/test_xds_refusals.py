@@ -5,19 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from xds_harness import (
-    EDGE,
-    a_cluster,
-    a_scope,
-    a_scope_of,
-    a_site,
-    a_view,
-    backend,
-    control_plane,
-    envoy,
-    revision,
-    traffic,
-)
+from xds_harness import backend, control_plane, envoy, traffic
+from xds_resources import EDGE, a_cluster, a_scope, a_scope_of, a_site, a_view, revision
 
 from ostiary.compiler.resources import CLUSTER, SCOPE
 from ostiary.errors import CompileError, Place

@@ -7,19 +7,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from xds_harness import (
-    EDGE,
-    Control,
-    a_scope,
-    a_site,
-    a_view,
-    backend,
-    control_plane,
-    envoy,
-    peer,
-    revision,
-    traffic,
-)
+from xds_harness import Control, backend, control_plane, envoy, peer, traffic
+from xds_resources import EDGE, a_scope, a_site, a_view, revision
 
 from ostiary.xds import archive
 from ostiary.xds.server import XdsServer

@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from xds_harness import (
+from xds_harness import backend, control_plane, envoy, traffic
+from xds_resources import (
     EDGE,
     a_cluster,
     a_filter,
@@ -15,11 +16,7 @@ from xds_harness import (
     a_site,
     a_view,
     an_endpoint,
-    backend,
-    control_plane,
-    envoy,
     revision,
-    traffic,
 )
 
 pytestmark = pytest.mark.envoy
