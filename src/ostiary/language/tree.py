@@ -7,10 +7,10 @@ file keeps its tree and everything that was derived from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from ostiary.errors import Place
+from ostiary.errors import ConfigError, Place
 
 Step: TypeAlias = str | int
 """A key of a mapping or an index of a list."""
@@ -27,6 +27,16 @@ class Spot(NamedTuple):
     below: Mapping[Step, Spot]
 
 
+@dataclass(frozen=True, eq=False)
+class Unread:
+    """A file that gave no tree, and why."""
+
+    file: str
+    faults: tuple[ConfigError, ...]
+    text: str = ""
+    """What could be read of it: a first start closes every host that is named in it."""
+
+
 NO_SPOTS: Mapping[Step, Spot] = {}
 START = Spot(1, 1, 1, 1, NO_SPOTS)
 """The spot of a tree about which nothing better is known."""
@@ -39,6 +49,8 @@ class Tree:
     file: str
     data: object
     spot: Spot = START
+    faults: Mapping[Path, ConfigError] = field(default_factory=dict)
+    """What its source found wrong with things it names, such as a certificate file."""
 
     def place(self, path: Path = ()) -> Place:
         """Where the key at `path` stands, or the nearest part above it that was written."""

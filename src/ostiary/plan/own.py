@@ -22,6 +22,8 @@ from ostiary.wire import OWN_PATHS
 _EVERYTHING = PathMatch(PathKind.PREFIX, "")
 _OURS = PathMatch(PathKind.PREFIX, OWN_PATHS.rstrip("/"))
 _HTTPS = 443
+_NO_POLICY = PolicyRecord("ostiary", (), (), login=False, place="").hash
+"""Nothing is decided on our own routes, so they share one record."""
 
 
 def own_paths(gateway: Key, listener: str, host: str) -> Route:
@@ -48,7 +50,7 @@ def _own(gateway: Key, listener: str, host: str, name: str, path: PathMatch) -> 
         login=False,
         levels=(),
         blocks={},
-        policy=PolicyRecord(key.path, (host,), (), False, "").hash,
+        policy=_NO_POLICY,
         own=True,
     )
 

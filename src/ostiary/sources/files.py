@@ -1,0 +1,238 @@
+"""Files and folders as positioned trees; only what changed is read again.
+
+Fed by the command line (paths) and `watch` (what was touched); feeds `language.read`. Everything
+here blocks, so it runs in a thread of its own.
+"""
+
+# Thousands of paths at a time: texts are ten times as quick as Path values.
+# ruff: noqa: PTH
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+
+from ostiary.errors import ConfigError, Faults, Place
+from ostiary.language.tree import Tree, Unread
+from ostiary.sources.certificates import check
+from ostiary.sources.yaml_tree import LARGEST, parse
+
+_ENDINGS: Final = (".yaml", ".yml")
+_NOT_OURS: Final = (".", "#", "~")
+"""How names of hidden files and editors' temporary files begin."""
+
+Stamp: TypeAlias = tuple[int, int, int, int] | None
+"""Time of change, size, inode and device; None when there is no such file."""
+
+
+class Reading(NamedTuple):
+    """What all files say now."""
+
+    trees: tuple[Tree, ...]
+    unread: tuple[Unread, ...]
+
+    @property
+    def faults(self) -> tuple[ConfigError, ...]:
+        """Why files could not be read."""
+        return tuple(fault for file in self.unread for fault in file.faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file as it was read last."""
+
+    stamp: Stamp
+    trees: tuple[Tree, ...] = ()
+    unread: Unread | None = None
+    names: dict[str, Stamp] = field(default_factory=dict)
+    """Certificate files it names."""
+    link: bool = False
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Files:
+    """The documents below some paths. A path is a file, or a folder of `*.yaml` and `*.yml`."""
+
+    def __init__(self, paths: Sequence[str | Path], now: Callable[[], datetime] = _utc_now) -> None:
+        self._named = {os.path.abspath(path): os.fspath(path) for path in paths}
+        self._now = now
+        self._files: dict[str, _File] = {}
+        self.folders: frozenset[str] = frozenset()
+        """Every folder whose entries matter, as absolute paths; known after `read`."""
+
+    def read(self, away: Collection[str] = ()) -> Reading:
+        """Look at every file; read those that changed since the last time.
+
+        Files of `away` that are gone keep what they said.
+        """
+        shown, folders = self._list()
+        self.folders = frozenset(folders)
+        files = {path: self._files[path] for path in away if path in self._files}
+        for path in shown:
+            if path not in files or self.exists(path):
+                files[path] = self._current(path, shown[path])
+        self._files = dict(sorted(files.items()))
+        return self.reading()
+
+    def stale(self) -> tuple[list[str], list[str]]:
+        """Files that are new or changed since the last look, and files that are gone."""
+        here = {path for path in self._list()[0] if self.exists(path)}
+        known = {path: file.stamp for path, file in self._files.items() if file.stamp is not None}
+        changed = [path for path in here if known.get(path) != _stamp(path)]
+        return changed, [path for path in known if path not in here]
+
+    def read_only(self, paths: Iterable[str]) -> bool:
+        """Look at `paths` (absolute) alone; whether anything changed."""
+        changed = False
+        for path in paths:
+            before = self._files.get(path)
+            now = self._current(path, self._shown(path))
+            if now.stamp is None and path not in self._named:
+                changed |= self._files.pop(path, None) is not None
+            elif now is not before:
+                self._files[path] = now
+                changed = True
+        return changed
+
+    def reading(self) -> Reading:
+        """What the last look gave."""
+        trees: list[Tree] = []
+        unread: list[Unread] = []
+        for file in self._files.values():
+            if file.unread is not None:
+                unread.append(file.unread)
+            else:
+                trees += file.trees
+        if not trees and not unread:
+            unread.append(_nothing(list(self._named.values())))
+        return Reading(tuple(trees), tuple(unread))
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a file of this name would be read."""
+        if path in self._named:
+            return True
+        return os.path.dirname(path) in self.folders and _is_document(os.path.basename(path))
+
+    def is_named(self, path: str) -> bool:
+        """Whether a person named this very file."""
+        return path in self._named
+
+    def exists(self, path: str) -> bool:
+        """Whether `path` is there now."""
+        return _stamp(path) is not None
+
+    def polled(self) -> list[str]:
+        """Files whose changes no folder reports: links, and what names certificates."""
+        return [
+            path
+            for path, file in self._files.items()
+            if file.link or file.names or file.stamp is None
+        ]
+
+    def _list(self) -> tuple[dict[str, str], set[str]]:
+        shown: dict[str, str] = {}
+        folders: set[str] = set()
+        for path, name in self._named.items():
+            if os.path.isdir(path):
+                for folder, inside in _walk(path):
+                    folders.add(folder)
+                    for file in inside:
+                        shown[file] = os.path.join(name, os.path.relpath(file, path))
+            else:
+                folders.add(os.path.dirname(path))
+                shown[path] = name
+        return shown, folders
+
+    def _shown(self, path: str) -> str:
+        if path in self._named:
+            return self._named[path]
+        for folder, name in self._named.items():
+            if path.startswith(folder + os.sep):
+                return os.path.join(name, os.path.relpath(path, folder))
+        return path
+
+    def _current(self, path: str, shown: str) -> _File:
+        """The file as it is; the same object as before when nothing changed."""
+        stamp = _stamp(path)
+        before = self._files.get(path)
+        if before is not None and before.stamp == stamp and _unchanged(before.names):
+            return before
+        if stamp is None:
+            return _File(None, unread=_missing(shown, vanished=before is not None))
+        try:
+            content = _content(path)
+        except OSError as error:
+            return _File(stamp, unread=_unreadable(shown, error))
+        return self._parsed(path, shown, stamp, content)
+
+    def _parsed(self, path: str, shown: str, stamp: Stamp, content: bytes) -> _File:
+        link = os.path.islink(path)
+        try:
+            parsed = parse(shown, content)
+        except Faults as found:
+            text = content.decode(errors="replace")
+            return _File(stamp, unread=Unread(shown, found.faults, text), link=link)
+        folder = Path(os.path.dirname(path))
+        checked = [check(tree, folder, self._now()) for tree in parsed]
+        names = {name: _stamp(name) for each in checked for name in each.files}
+        return _File(stamp, tuple(each.tree for each in checked), names=names, link=link)
+
+
+def _is_document(name: str) -> bool:
+    return name.endswith(_ENDINGS) and not name.startswith(_NOT_OURS)
+
+
+def _walk(path: str) -> Iterator[tuple[str, list[str]]]:
+    """Every folder at and below `path` that is not hidden, with its documents."""
+    for folder, below, files in os.walk(path):
+        below[:] = sorted(name for name in below if not name.startswith(_NOT_OURS))
+        yield folder, [os.path.join(folder, name) for name in files if _is_document(name)]
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+def _unchanged(names: Mapping[str, Stamp]) -> bool:
+    return all(_stamp(name) == known for name, known in names.items())
+
+
+def _content(path: str) -> bytes:
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(0, "it is not a regular file")
+    with open(path, "rb") as file:
+        return file.read(LARGEST + 1)
+
+
+def _missing(file: str, *, vanished: bool) -> Unread:
+    if vanished:
+        sentence, hint = "the file vanished", "put it back; what it said goes on until then"
+        return Unread(file, (ConfigError("file.vanished", sentence, Place(file), hint),))
+    hint = "check the path; it is taken from the current directory"
+    return Unread(file, (ConfigError("file.missing", "there is no such file", Place(file), hint),))
+
+
+def _unreadable(file: str, error: OSError) -> Unread:
+    sentence = f"the file cannot be read: {(error.strerror or str(error)).lower()}"
+    hint = "check its permissions; Ostiary reads it as the user that started it"
+    return Unread(file, (ConfigError("file.unreadable", sentence, Place(file), hint),))
+
+
+def _nothing(paths: Sequence[str]) -> Unread:
+    where = ", ".join(paths) or "the current directory"
+    sentence = f"there is no document in {where}"
+    hint = "documents end in .yaml or .yml and are not hidden"
+    place = Place(paths[0] if paths else ".")
+    return Unread(where, (ConfigError("file.none", sentence, place, hint),))
