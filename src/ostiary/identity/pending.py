@@ -43,14 +43,14 @@ class SignInPending:
 
 
 Pending = Mapping[str, SignInPending]
-"""By state: the random word in the form's hidden field."""
+"""By state, the random word in the form's hidden field; oldest first."""
 
 
 def seal_pending(pending: Pending, seal: Sealing, host: str) -> str:
     """The cookie value; the oldest are left out when there are too many or they are too long."""
-    newest = sorted(pending.items(), key=lambda item: item[1].begun, reverse=True)[:MOST]
-    while len(text := _dump(newest)) > _BYTES and len(newest) > 1:
-        newest.pop()
+    kept = list(pending.items())[-MOST:]
+    while len(text := _dump(kept)) > _BYTES and len(kept) > 1:
+        kept.pop(0)
     return base64.urlsafe_b64encode(seal.seal(text, _name(host))).decode()
 
 

@@ -89,8 +89,7 @@ async def run_login(
             await asyncio.wait(tasks[:1])  # unlike `await task`, our own end does not cut it off
         finally:
             server.should_exit = True
-            await authz.stop(_GRACE)
-            await _end(tasks)
+            await asyncio.gather(authz.stop(_GRACE), _end(tasks))
             passwords.close()
             work.close()
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import grpc.aio
 import pytest
 from login_site import (
     APP,
     CHEAP,
-    LOGIN,
     RECORD,
-    TRUST,
     Authority,
     Browser,
     Clock,
     Site,
     cookies_of,
     directory,
-    files,
+    running,
 )
 
 from ostiary.identity.model import Account
 from ostiary.login.passwords import hash_password
 from ostiary.login.ports import Stores
-from ostiary.login.server import Bound, Listen, run_login
 from ostiary.protos.messages import auth
 from ostiary.store.accounts import Accounts
 from ostiary.store.database import Database
@@ -79,32 +73,8 @@ def stored(tmp_path: Path) -> Site:
 @pytest.fixture
 async def site(stored: Site) -> AsyncIterator[Site]:
     """`login` runs."""
-    who = stored.authority.issue(LOGIN)
-    context = ssl.create_default_context(
-        ssl.Purpose.CLIENT_AUTH, cadata=stored.authority.bundle.decode()
-    )
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(*files(stored.folder, who))
-    credentials = grpc.ssl_server_credentials(
-        [(who.key, who.certificate)], stored.authority.bundle, require_client_auth=True
-    )
-    ready: asyncio.Future[Bound] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(
-        run_login(
-            Listen("127.0.0.1", 0, 0, context, credentials, TRUST),
-            stored.stores,
-            issuer="ostiary",
-            clock=stored.clock,
-            on_ready=ready.set_result,
-            hasher=CHEAP,
-        )
-    )
-    await asyncio.wait({ready, task}, return_when=asyncio.FIRST_COMPLETED)
-    stored.bound = ready.result() if ready.done() else task.result()  # type: ignore[func-returns-value]
-    yield stored
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    async with running(stored):
+        yield stored
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
+import asyncio
+import contextlib
+import datetime as dt
 import re
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc.aio
 import httpx
+import pytest
 from argon2 import PasswordHasher
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,7 +23,7 @@ from ostiary.identity.directory import Directory, Place, SignInHost
 from ostiary.identity.model import Lifetimes
 from ostiary.identity.tokens import verified
 from ostiary.login.ports import Stores
-from ostiary.login.server import Bound
+from ostiary.login.server import Bound, Listen, run_login
 from ostiary.plan.policy import PolicyRecord
 from ostiary.policy.rules import Effect, Level, Rule
 from ostiary.protos.messages import auth
@@ -36,6 +40,7 @@ LOGIN = f"spiffe://{TRUST}/ostiary/login"
 APP, OTHER, SIGN_IN = "notes.localhost", "wiki.localhost", "login.localhost"
 APP_ORIGIN, SIGN_IN_ORIGIN = f"https://{APP}:8443", f"https://{SIGN_IN}:8443"
 START = "0123456789abcdef0123456789abcdef"
+RIGHT = "right"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 RECORD = PolicyRecord(
     route="default/default/notes",
@@ -91,7 +96,7 @@ class Authority:
         return Certificate(self._sign(key, uri).public_bytes(serialization.Encoding.PEM), pem)
 
     def _sign(self, key: ec.EllipticCurvePrivateKey, uri: str | None) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         names = [x509.DNSName("localhost")]
         san = x509.SubjectAlternativeName(
             [*names, x509.UniformResourceIdentifier(uri)] if uri else names
@@ -102,8 +107,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(hours=1))
             .add_extension(san, critical=uri is not None)
             .add_extension(x509.BasicConstraints(ca=uri is None, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
@@ -199,7 +204,7 @@ class Browser:
         return await self.get(SIGN_IN, f"/sign-in?start={start}&to={to}")
 
     async def submit(
-        self, page: httpx.Response, name: str = "editor", password: str = "right", **headers: str
+        self, page: httpx.Response, name: str = "editor", password: str = RIGHT, **headers: str
     ) -> httpx.Response:
         form = {"state": state_of(page), "username": name, "password": password}
         return await self.post(SIGN_IN, "/sign-in", form, **headers)
@@ -269,3 +274,34 @@ def directory(group_set: str = "gv1", groups: frozenset[str] = frozenset({"edito
         ),
         sign_in=(SignInHost(SIGN_IN, SIGN_IN_ORIGIN, lifetimes, groups, group_set, ("local",)),),
     )
+
+
+@contextlib.asynccontextmanager
+async def running(stored: Site) -> AsyncIterator[None]:
+    """`login` answers at `stored.bound` inside."""
+    who = stored.authority.issue(LOGIN)
+    context = ssl.create_default_context(
+        ssl.Purpose.CLIENT_AUTH, cadata=stored.authority.bundle.decode()
+    )
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(*files(stored.folder, who))
+    credentials = grpc.ssl_server_credentials(
+        [(who.key, who.certificate)], stored.authority.bundle, require_client_auth=True
+    )
+    ready: asyncio.Future[Bound] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(
+        run_login(
+            Listen("127.0.0.1", 0, 0, context, credentials, TRUST),
+            stored.stores,
+            issuer="ostiary",
+            clock=stored.clock,
+            on_ready=ready.set_result,
+            hasher=CHEAP,
+        )
+    )
+    await asyncio.wait({ready, task}, return_when=asyncio.FIRST_COMPLETED)
+    stored.bound = ready.result() if ready.done() else task.result()  # type: ignore[func-returns-value]
+    yield
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -190,7 +190,7 @@ async def test_a_form_left_open_too_long_starts_again(browser: Browser, site: Si
 
 async def test_a_wrong_password_shows_the_form_again(browser: Browser) -> None:
     form = await browser.form()
-    wrong = await browser.submit(form, password="wrong")
+    wrong = await browser.submit(form, password="wrong")  # noqa: S106
     assert wrong.status_code == 401
     assert 'role="alert"' in wrong.text
     assert 'value="editor"' in wrong.text
