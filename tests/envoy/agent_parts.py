@@ -27,13 +27,11 @@ from ostiary.certs.csr import build_csr
 from ostiary.certs.pair import Pair, read_pair
 from ostiary.certs.spiffe import control_plane_id
 from ostiary.compiler.bootstrap import bootstrap
-from ostiary.compiler.clusters import mutual_tls
 from ostiary.compiler.fetch import bundle, svid, transport_socket
 from ostiary.compiler.resources import LISTENER, Snapshot, View, resource
-from ostiary.compiler.world import Address
 from ostiary.protos import pack
 from ostiary.protos.descriptors import envoy_binary
-from ostiary.protos.messages import core, hcm, listener, matcher, route, router, tls, wkt
+from ostiary.protos.messages import core, hcm, listener, route, router, tls, wkt
 from ostiary.proxy.agent import Settings, run_agent
 from ostiary.proxy.events import Event
 from ostiary.proxy.folder import ADMIN_SOCKET, CONTROL_SOCKET
@@ -43,7 +41,6 @@ from ostiary.store.authority import AuthorityStore
 from ostiary.store.database import Database
 from ostiary.store.seal import Seal
 from ostiary.xds import archive
-from ostiary.xds.serve import serve_view
 from ostiary.xds.server import XdsServer
 
 DOMAIN = "demo.ostiary"
@@ -110,26 +107,9 @@ def view(port: int, text: str) -> View:
 
 
 def relayed_bootstrap() -> bytes:
-    """The compiled bootstrap, its control cluster led through the agent's socket.
-
-    Mutual TLS stays end to end; the proxy's own id is the spare's.
-    """
-    made = bootstrap(ME, DOMAIN, Address("127.0.0.1", 1), ADMIN_SOCKET)
-    control = made.static_resources.clusters[0]
-    (group,) = control.load_assignment.endpoints
-    (host,) = group.lb_endpoints
-    host.endpoint.address.CopyFrom(core.Address(pipe=core.Pipe(path=CONTROL_SOCKET)))
-    secured = mutual_tls(control_plane_id(DOMAIN))
-    context = tls.UpstreamTlsContext.FromString(secured.typed_config.value)
-    combined = context.common_tls_context.combined_validation_context
-    combined.default_validation_context.match_typed_subject_alt_names.append(
-        tls.SubjectAltNameMatcher(
-            san_type=tls.SubjectAltNameMatcher.URI, matcher=matcher.StringMatcher(exact=ME)
-        )
-    )
-    control.transport_socket.CopyFrom(transport_socket(context))
-    raw: bytes = made.SerializeToString()
-    return raw
+    """As `app` makes it."""
+    made: bytes = bootstrap(ME, DOMAIN, CONTROL_SOCKET, ADMIN_SOCKET).SerializeToString()
+    return made
 
 
 # --- the control plane ---
@@ -145,12 +125,16 @@ class ControlPlane:
     control_port: int = 0
     shown: View | None = None
     revision: int = 0
+    frozen: Visible | None = None
+    """When set, the spare stays behind."""
     xds: XdsServer | None = None
     server: grpc.aio.Server | None = None
 
     def visible(self, proxy: str) -> Visible | None:
         if self.shown is None or proxy != ME:
             return None
+        if self.frozen:
+            return self.frozen
         return Visible(str(self.revision), partial(archive.to_bytes, self.shown), {})
 
     def show(self, shown: View) -> None:
@@ -160,6 +144,7 @@ class ControlPlane:
             self.xds.publish(Snapshot(str(self.revision), {ME: shown}))
 
     async def start(self) -> None:
+        self.own.renew()  # as a new process does
         server = grpc.aio.server(options=_SERVER_OPTIONS)
         self.enrolment_port = server.add_secure_port(
             f"127.0.0.1:{self.enrolment_port}", self.own.grpc_open()
@@ -251,8 +236,10 @@ async def serve_spare(address: str, credentials: grpc.ServerCredentials, spare: 
     """As `app` does it."""
     server = grpc.aio.server()
     server.add_secure_port(address, credentials)
-    shown = archive.from_bytes(spare.archive)
-    serve_view(server, shown, spare.secrets, revision=str(spare.number))
+    xds = XdsServer()
+    xds.publish_secrets(spare.proxy, spare.secrets)
+    xds.publish(Snapshot(str(spare.number), {spare.proxy: archive.from_bytes(spare.archive)}))
+    server.add_generic_rpc_handlers(xds.handlers())
     await server.start()
 
     async def stop() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import agent_parts as parts
 import pytest
 
-from ostiary.proxy.events import Live, OnSpare, Through
+from ostiary.proxy.events import Away, Live, OnSpare, Through
 from ostiary.proxy.ports import free_port
 
 pytestmark = pytest.mark.envoy
@@ -27,9 +27,11 @@ async def test_a_proxy_outlives_its_control_plane_and_comes_back(tmp_path: Path)
             await _kept(tmp_path / "proxy", number=2)
 
             await control.stop()
-            spare = await agent.told(OnSpare)
-            assert spare.number == 2
+            await agent.told(Away)
+            assert await asyncio.to_thread(parts.ask, port, mine, tmp_path) == "two"
+            assert not [event for event in agent.events if isinstance(event, OnSpare)]
             os.kill(live.pid, signal.SIGKILL)
+            assert (await agent.told(OnSpare)).number == 2
             await agent.told(Live, times=2)
             await parts.until(port, mine, tmp_path, "two")
 
@@ -50,6 +52,24 @@ async def test_an_agent_starts_without_a_control_plane(tmp_path: Path) -> None:
         async with parts.agent(tmp_path / "proxy", control, port) as agent:
             await agent.told(Live)
             await parts.until(port, parts.svid_of(control.authority), tmp_path, "one")
+
+
+async def test_an_older_spare_never_takes_a_live_proxy_back(tmp_path: Path) -> None:
+    """What Envoy accepted last may not be on disk yet when the control plane dies."""
+    port = free_port()
+    async with parts.control_plane(tmp_path / "control") as control:
+        control.show(parts.view(port, "old"))
+        async with parts.agent(tmp_path / "proxy", control, port) as agent:
+            await agent.told(Live)
+            await _kept(tmp_path / "proxy", number=1)
+            control.frozen = control.visible(parts.ME)
+            control.show(parts.view(port, "new"))
+            mine = parts.svid_of(control.authority)
+            await parts.until(port, mine, tmp_path, "new")
+            await control.stop()
+            await agent.told(Away)
+            await asyncio.sleep(2)  # Envoy asks again meanwhile
+            assert await asyncio.to_thread(parts.ask, port, mine, tmp_path) == "new"
 
 
 async def _kept(folder: Path, number: int) -> None:

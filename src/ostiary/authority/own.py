@@ -21,6 +21,8 @@ from ostiary.errors import OstiaryError
 
 _RETRY: Final = 30.0
 """Seconds until a failed renewal is tried again; half of the lifetime is left for it."""
+_NAP: Final = 15.0
+"""Seconds between two looks at the calendar."""
 _log = structlog.get_logger()
 
 
@@ -73,10 +75,12 @@ class OwnCredentials:
     async def run(self) -> None:
         """Renews at half of each lifetime, until cancelled."""
         while True:
-            left = self._pair.validity.renew_at - self._authority.now()
-            await asyncio.sleep(max(left.total_seconds(), 0.05))
+            left = (self._pair.validity.renew_at - self._authority.now()).total_seconds()
+            # In short naps: the clock of sleep() stands still while the machine is suspended.
+            await asyncio.sleep(min(max(left, 0.05), _NAP))
             try:
-                await asyncio.to_thread(self.renew)
+                if left <= 0:
+                    await asyncio.to_thread(self.renew)
             except OstiaryError as error:
                 _log.error("own certificate not renewed", id=self.spiffe_id, error=str(error))
                 await asyncio.sleep(_RETRY)

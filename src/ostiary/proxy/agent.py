@@ -15,9 +15,9 @@ import structlog
 from ostiary.errors import OstiaryError, Refused, Unreachable
 from ostiary.proxy.control import ControlPlane
 from ostiary.proxy.envoy import Command, Envoy
-from ostiary.proxy.events import Tell, Trouble
+from ostiary.proxy.events import Event, Tell, Trouble
 from ostiary.proxy.folder import Folder
-from ostiary.proxy.identity import Identity
+from ostiary.proxy.identity import Identity, JoinToken
 from ostiary.proxy.ports import require_free
 from ostiary.proxy.relay import Relay, ServeSpare
 from ostiary.proxy.spare import SpareStore
@@ -43,7 +43,7 @@ class Settings:
     """Serialised Bootstrap; paths in it are relative to the folder (see `folder`)."""
     listeners: Sequence[tuple[str, int]]
     """Addresses the proxy will listen on; they must be free."""
-    join_token: Callable[[], str | None]
+    join_token: JoinToken
     serve_spare: ServeSpare
     tell: Tell
     poll: float = 2.0
@@ -85,6 +85,11 @@ async def _run(settings: Settings, folder: Folder, control: ControlPlane) -> Non
         serve_spare=settings.serve_spare,
         tell=settings.tell,
     )
+
+    def tell(event: Event) -> None:
+        relay.hear(event)
+        settings.tell(event)
+
     command = Command(
         settings.envoy,
         settings.bootstrap,
@@ -96,7 +101,7 @@ async def _run(settings: Settings, folder: Folder, control: ControlPlane) -> Non
         group.create_task(identity.run())
         group.create_task(relay.run())
         group.create_task(_Poll(settings, control, identity, spares, relay).run())
-        group.create_task(Envoy(folder, command, settings.tell).run())
+        group.create_task(Envoy(folder, command, tell).run())
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,15 +24,20 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """The control plane does not answer. A live Envoy goes on with what it has."""
+
+
+@dataclass(frozen=True, slots=True)
 class OnSpare:
-    """The control plane is away: Envoy is served snapshot `number` from disk."""
+    """A starting Envoy is served snapshot `number` from disk; the control plane is away."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """The control plane is back: Envoy is connected with it again."""
+    """The control plane is back: Envoy may connect with it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +48,5 @@ class Trouble:
     message: str
 
 
-Event: TypeAlias = Live | Died | OnSpare | Through | Trouble
+Event: TypeAlias = Live | Died | Away | OnSpare | Through | Trouble
 Tell: TypeAlias = Callable[[Event], None]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 from cryptography import x509
@@ -27,8 +27,14 @@ from ostiary.proxy.sds import write_sds
 
 _FIRST, _LONGEST = 0.2, 10.0
 """Seconds between two tries: doubled from the first to the longest."""
+_NAP: Final = 15.0
+"""Seconds between two looks at the calendar."""
 _PEM_END: Final = b"-----END PRIVATE KEY-----\n"
 _log = structlog.get_logger()
+
+JoinToken: TypeAlias = Callable[[], str | Awaitable[str | None] | None]
+"""A fresh join token, now or soon; asked at the first start, and whenever the control plane was
+away for so long that the certificate ran out."""
 
 
 class Identity:
@@ -44,7 +50,7 @@ class Identity:
         spiffe_id: str,
         control: ControlPlane,
         bundle: bytes,
-        join_token: Callable[[], str | None],
+        join_token: JoinToken,
     ) -> None:
         self.spiffe_id = check_id(spiffe_id, trust_domain_of(spiffe_id))
         self.renewals = 0
@@ -82,8 +88,10 @@ class Identity:
         """Renews at half of each lifetime, and tries again until it succeeds; until cancelled."""
         while True:
             left = (self.pair.validity.renew_at - _now()).total_seconds()
-            await asyncio.sleep(max(left, 0.0))
-            await self.renew()
+            # In short naps: the clock of sleep() stands still while the machine is suspended.
+            await asyncio.sleep(min(max(left, 0.0), _NAP))
+            if left <= 0:
+                await self.renew()
 
     async def renew(self) -> None:
         """A new key and certificate are in Envoy's files."""
@@ -105,11 +113,12 @@ class Identity:
         if self._held is not None and self._held.validity.holds(_now()):
             answer = await self._control.renew(self._held, self.bundle, csr)
         else:
-            answer = await self._control.join(self._token(), csr, self.bundle)
+            answer = await self._control.join(await self._token(), csr, self.bundle)
         self._keep(key_pem(key), answer)
 
-    def _token(self) -> str:
-        token = self._join_token()
+    async def _token(self) -> str:
+        given = self._join_token()
+        token = await given if isinstance(given, Awaitable) else given
         if token is None:
             raise Refused(
                 "join-token-missing",

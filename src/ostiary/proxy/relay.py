@@ -1,9 +1,10 @@
 """Envoy's way to the control plane: through the agent, and to the spare when nobody answers.
 
 Envoy connects to a unix socket. Each connection is spliced to the control plane, so that Envoy's
-mutual TLS is end to end; while the control plane is away, to a local server that serves the last
-good snapshot under the proxy's own certificate. When it is back, local connections are closed and
-Envoy comes again. Fed by `agent`; feeds Envoy.
+mutual TLS is end to end. An Envoy that starts while the control plane is away is spliced to a local
+server that serves the last good snapshot under the proxy's own certificate; a live one keeps what
+it has, which may be newer than the snapshot. When the control plane is back, local connections are
+closed and Envoy comes again. Fed by `agent`; feeds Envoy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import grpc
 import structlog
 
 from ostiary.errors import Refused
-from ostiary.proxy.events import OnSpare, Tell, Through
+from ostiary.proxy.events import Away, Died, Event, Live, OnSpare, Tell, Through
 from ostiary.proxy.folder import CONTROL_SOCKET, SPARE_SOCKET, Folder
 from ostiary.proxy.identity import Identity
 from ostiary.proxy.spare import Spare, SpareStore
@@ -56,29 +57,32 @@ class Relay:
         self._serve_spare = serve_spare
         self._tell = tell
         self._away = False
+        self._live = False
         self._through: set[End] = set()
         self._local: set[End] = set()
         self._stop: Stop | None = None
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def local(self) -> bool:
-        """Whether Envoy is being served from disk."""
-        return self._stop is not None
+    def hear(self, event: Event) -> None:
+        """Only an Envoy that is not live yet is given the spare."""
+        if isinstance(event, Live | Died):
+            self._live = isinstance(event, Live)
 
     async def run(self) -> None:
         """Relays until cancelled; leaves no connection, server or socket behind."""
         listening = _listen(self._folder)
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(self._accept, sock=listening)
+        server = await loop.create_unix_server(lambda: End(self._accept), sock=listening)
         try:
             await loop.create_future()
         finally:
             server.close()
-            for task in self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
                 task.cancel()
             _cut(self._through | self._local)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._stop_spare()
             (self._folder.path / CONTROL_SOCKET).unlink(missing_ok=True)
 
@@ -88,30 +92,30 @@ class Relay:
             self._away = True
             _log.warning("control plane away", id=self._identity.spiffe_id)
             _cut(self._through)
+            self._tell(Away())
 
     async def control_plane_back(self) -> None:
         """Every connection goes through from now on; local ones are closed."""
+        if not self._away and self._stop is None:
+            return
         self._away = False
-        if self._stop is not None:
-            _log.info("control plane back", id=self._identity.spiffe_id)
-            _cut(self._local)
-            await self._stop_spare()
-            self._tell(Through())
+        _log.info("control plane back", id=self._identity.spiffe_id)
+        _cut(self._local)
+        await self._stop_spare()
+        self._tell(Through())
 
-    def _accept(self) -> End:
-        end = End()
+    def _accept(self, end: End) -> None:
         task = asyncio.get_running_loop().create_task(self._route(end))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return end
 
     async def _route(self, end: End) -> None:
-        """Joins a new connection with the control plane, else with the spare, else closes it."""
+        """Joins a new connection with the control plane, or a starting Envoy's with the spare."""
         group = self._through
         try:
             other = None if self._away else await self._connect_through()
             if other is None:
-                group, other = self._local, await self._connect_spare()
+                group, other = self._local, None if self._live else await self._connect_spare()
             if other is not None:
                 group.add(end)
                 end.join(other)

@@ -6,13 +6,18 @@ Fed by and feeds `relay`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 
 class End(asyncio.Protocol):
-    """One end; what it receives is written to its `other` end. Both close together."""
+    """One end; what it receives is written to its `other` end. Both close together.
 
-    def __init__(self) -> None:
+    `opened` is called with the end as soon as it is connected.
+    """
+
+    def __init__(self, opened: Callable[[End], None] | None = None) -> None:
+        self._opened = opened
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._other: End | None = None
@@ -41,6 +46,8 @@ class End(asyncio.Protocol):
         """Nothing is read before there is somewhere to write it."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.pause_reading()
+        if self._opened is not None:
+            self._opened(self)
 
     def data_received(self, data: bytes) -> None:
         """To the other end."""
