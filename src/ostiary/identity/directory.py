@@ -66,7 +66,9 @@ class Directory:
 
     def place(self, host: str) -> Place | None:
         """The place of `host`: itself, else the longest wildcard above it."""
-        if host in self._exact and not host.startswith("*"):
+        if "*" in host:
+            return None
+        if host in self._exact:
             return self._exact[host]
         rest = host
         while "." in rest:
