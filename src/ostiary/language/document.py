@@ -57,4 +57,5 @@ class Document:
     sessions: Noun[Sessions] | None = None
     trust_domain: Noun[str] | None = None
     broken: tuple[Noun[object], ...] = ()
-    """Nouns with faults, as raw data; only a lenient reading keeps them."""
+    """Nouns with faults, as raw data; only a lenient reading keeps them. One of kind `file` is a
+    whole file, its value the text that could be read."""

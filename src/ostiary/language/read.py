@@ -22,7 +22,7 @@ from ostiary.language.patterns import name_trouble
 from ostiary.language.route import Route
 from ostiary.language.service import Service
 from ostiary.language.sessions import Sessions
-from ostiary.language.tree import Path, Spot, Tree, Unread
+from ostiary.language.tree import Path, Spot, Tree
 
 _NAMED: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
     "gateways": ("gateway", Gateway),
@@ -69,11 +69,11 @@ class Reader:
         self._merged: _Merged = {}
         self._sound = False
 
-    def read(self, trees: Sequence[Tree], unread: Sequence[Unread] = ()) -> Document:
+    def read(self, trees: Sequence[Tree]) -> Document:
         """The document that `trees` make together. Raises `Faults` with every fault of all."""
         document, faults = self.read_lenient(trees)
-        if faults or unread:
-            raise Faults([*faults, *(fault for file in unread for fault in file.faults)])
+        if faults:
+            raise Faults(faults)
         return document
 
     def read_lenient(self, trees: Sequence[Tree]) -> tuple[Document, tuple[ConfigError, ...]]:
@@ -111,9 +111,9 @@ class Reader:
         return merged
 
 
-def read(trees: Sequence[Tree], unread: Sequence[Unread] = ()) -> Document:
+def read(trees: Sequence[Tree]) -> Document:
     """The document that `trees` make together. Raises `Faults` with every fault of all."""
-    return Reader().read(trees, unread)
+    return Reader().read(trees)
 
 
 def _merge(parts: Sequence[_Part]) -> tuple[_Merged, list[ConfigError], list[Noun[object]]]:
@@ -167,6 +167,11 @@ def _document(merged: _Merged, broken: tuple[Noun[object], ...]) -> Document:
 
 def _read_tree(tree: Tree) -> _Part:
     part = _Part()
+    whole = [fault for at, fault in tree.faults if not at]
+    if whole:
+        part.faults += whole
+        part.broken.append(Noun("file", tree.file, tree.text, tree, ()))
+        return part
     if not isinstance(tree.data, dict):
         part.faults.append(_not_a_mapping(tree, "the document", ()))
         return part
@@ -221,7 +226,7 @@ def _read_named(part: _Part, section: str, noun: Noun[object]) -> None:
         part.faults.append(ConfigError(trouble.code, sentence, noun.place, trouble.hint))
         part.broken.append(noun)
         return
-    outside = [f for at, f in noun.tree.faults.items() if at[: len(noun.path)] == noun.path]
+    outside = [f for at, f in noun.tree.faults if at[: len(noun.path)] == noun.path]
     if outside:
         part.faults += outside
         part.broken.append(noun)

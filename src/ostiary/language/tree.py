@@ -6,8 +6,8 @@ file keeps its tree and everything that was derived from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from ostiary.errors import ConfigError, Place
@@ -27,16 +27,6 @@ class Spot(NamedTuple):
     below: Mapping[Step, Spot]
 
 
-@dataclass(frozen=True, eq=False)
-class Unread:
-    """A file that gave no tree, and why."""
-
-    file: str
-    faults: tuple[ConfigError, ...]
-    text: str = ""
-    """What could be read of it: a first start closes every host that is named in it."""
-
-
 NO_SPOTS: Mapping[Step, Spot] = {}
 START = Spot(1, 1, 1, 1, NO_SPOTS)
 """The spot of a tree about which nothing better is known."""
@@ -49,8 +39,11 @@ class Tree:
     file: str
     data: object
     spot: Spot = START
-    faults: Mapping[Path, ConfigError] = field(default_factory=dict)
-    """What its source found wrong with things it names, such as a certificate file."""
+    faults: tuple[tuple[Path, ConfigError], ...] = ()
+    """What its source found wrong, and where: a broken certificate file that it names, or at ()
+    that the file cannot be read at all."""
+    text: str = ""
+    """Of a file that cannot be read, what could be: a first start closes every host in it."""
 
     def place(self, path: Path = ()) -> Place:
         """Where the key at `path` stands, or the nearest part above it that was written."""
@@ -70,6 +63,11 @@ class Tree:
                 break
             spot = below
         return spot
+
+
+def unreadable(file: str, faults: Iterable[ConfigError], text: str = "") -> Tree:
+    """The tree of a file that gave none, and why."""
+    return Tree(file, {}, faults=tuple(((), fault) for fault in faults), text=text)
 
 
 def value_at(data: object, path: Path) -> object:

@@ -5,8 +5,9 @@ Fed by `language.read`; feeds the compiler. The finding-out is done by `study`.
 
 from __future__ import annotations
 
-from ostiary.errors import Faults
+from ostiary.errors import ConfigError, Faults
 from ostiary.language.document import Document
+from ostiary.plan.first_start import first_start
 from ostiary.plan.model import Plan
 from ostiary.plan.study import Student
 
@@ -23,6 +24,14 @@ class Resolver:
         if study.faults:
             raise Faults(study.faults)
         return study.plan
+
+    def resolve_first(self, document: Document) -> tuple[Plan, tuple[ConfigError, ...]]:
+        """For a first start with nothing accepted: the plan with what is faulty closed.
+
+        `document` was read leniently. Raises `Faults` when nothing can be served safely.
+        """
+        study = self._student.study(document)
+        return first_start(document, study), study.faults
 
 
 def resolve(document: Document) -> Plan:

@@ -28,7 +28,7 @@ class Checked:
 def check(tree: Tree, folder: Path, now: datetime) -> Checked:
     """`tree` with absolute certificate paths, relative to `folder`, and their faults in it."""
     checked = Checked(tree)
-    faults: dict[positions.Path, ConfigError] = {}
+    faults: list[tuple[positions.Path, ConfigError]] = []
     data = tree.data
     for path in _certificates(tree.data):
         written = value_at(data, path)
@@ -41,10 +41,10 @@ def check(tree: Tree, folder: Path, now: datetime) -> Checked:
         data = _with(data, path, absolute)
         found = _fault(tree, path, absolute, now)
         if found is not None:
-            faults[path] = found
+            faults.append((path, found))
         checked.files += [name for name in absolute.values() if isinstance(name, str)]
     if checked.files:
-        checked.tree = replace(tree, data=data, faults=faults)
+        checked.tree = replace(tree, data=data, faults=tuple(faults))
     return checked
 
 

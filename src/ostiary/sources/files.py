@@ -5,21 +5,30 @@ here blocks, so it runs in a thread of its own.
 """
 
 # Thousands of paths at a time: texts are ten times as quick as Path values.
-# ruff: noqa: PTH
+# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from ostiary.errors import ConfigError, Faults, Place
-from ostiary.language.tree import Tree, Unread
+from ostiary.language.tree import Tree, unreadable
 from ostiary.sources.certificates import check
+from ostiary.sources.watch import changes
 from ostiary.sources.yaml_tree import LARGEST, parse
 
 _ENDINGS: Final = (".yaml", ".yml")
@@ -30,26 +39,15 @@ Stamp: TypeAlias = tuple[int, int, int, int] | None
 """Time of change, size, inode and device; None when there is no such file."""
 
 
-class Reading(NamedTuple):
-    """What all files say now."""
-
-    trees: tuple[Tree, ...]
-    unread: tuple[Unread, ...]
-
-    @property
-    def faults(self) -> tuple[ConfigError, ...]:
-        """Why files could not be read."""
-        return tuple(fault for file in self.unread for fault in file.faults)
-
-
 @dataclass(frozen=True, slots=True)
 class _File:
     """One file as it was read last."""
 
+    shown: str
     stamp: Stamp
-    trees: tuple[Tree, ...] = ()
-    unread: Unread | None = None
-    names: dict[str, Stamp] = field(default_factory=dict)
+    trees: tuple[Tree, ...]
+    text: str = ""
+    names: Mapping[str, Stamp] = field(default_factory=dict)
     """Certificate files it names."""
     link: bool = False
 
@@ -65,11 +63,35 @@ class Files:
         self._named = {os.path.abspath(path): os.fspath(path) for path in paths}
         self._now = now
         self._files: dict[str, _File] = {}
+        self._trees: list[Tree] | None = None
         self.folders: frozenset[str] = frozenset()
         """Every folder whose entries matter, as absolute paths; known after `read`."""
 
-    def read(self, away: Collection[str] = ()) -> Reading:
-        """Look at every file; read those that changed since the last time.
+    def read(self) -> list[Tree]:
+        """What all files say. Looks at the disk the first time; `changes` keeps it up after that.
+
+        A file that cannot be read is a tree with faults, so that `language` tells all at once.
+        """
+        if self._trees is None:
+            self.look()
+        return self.trees()
+
+    def trees(self) -> list[Tree]:
+        """What the last look gave."""
+        if self._trees is None:
+            self._trees = [tree for file in self._files.values() for tree in file.trees]
+        return self._trees or [_nothing(list(self._named.values()))]
+
+    def sources(self) -> Mapping[str, str]:
+        """File name -> text, as read last."""
+        return {file.shown: file.text for file in self._files.values()}
+
+    def changes(self) -> AsyncIterator[list[Tree]]:
+        """What all files say after each change since `read`; ends when cancelled."""
+        return changes(self)
+
+    def look(self, away: Collection[str] = ()) -> bool:
+        """Look at every file and read those that changed; whether any did.
 
         Files of `away` that are gone keep what they said.
         """
@@ -79,8 +101,26 @@ class Files:
         for path in shown:
             if path not in files or self.exists(path):
                 files[path] = self._current(path, shown[path])
-        self._files = dict(sorted(files.items()))
-        return self.reading()
+        before, self._files = self._files, dict(sorted(files.items()))
+        changed = before != self._files
+        if changed:
+            self._trees = None
+        return changed
+
+    def look_at(self, paths: Iterable[str]) -> bool:
+        """Look at `paths` (absolute) alone; whether any changed."""
+        changed = False
+        for path in paths:
+            before = self._files.get(path)
+            now = self._current(path, self._shown(path))
+            if now.stamp is None and path not in self._named:
+                changed |= self._files.pop(path, None) is not None
+            elif now is not before:
+                self._files[path] = now
+                changed = True
+        if changed:
+            self._trees = None
+        return changed
 
     def stale(self) -> tuple[list[str], list[str]]:
         """Files that are new or changed since the last look, and files that are gone."""
@@ -101,19 +141,6 @@ class Files:
                 self._files[path] = now
                 changed = True
         return changed
-
-    def reading(self) -> Reading:
-        """What the last look gave."""
-        trees: list[Tree] = []
-        unread: list[Unread] = []
-        for file in self._files.values():
-            if file.unread is not None:
-                unread.append(file.unread)
-            else:
-                trees += file.trees
-        if not trees and not unread:
-            unread.append(_nothing(list(self._named.values())))
-        return Reading(tuple(trees), tuple(unread))
 
     def is_ours(self, path: str) -> bool:
         """Whether a file of this name would be read."""
@@ -166,24 +193,24 @@ class Files:
         if before is not None and before.stamp == stamp and _unchanged(before.names):
             return before
         if stamp is None:
-            return _File(None, unread=_missing(shown, vanished=before is not None))
+            return _File(shown, None, (_missing(shown, vanished=before is not None),))
         try:
             content = _content(path)
         except OSError as error:
-            return _File(stamp, unread=_unreadable(shown, error))
+            return _File(shown, stamp, (_unreadable(shown, error),))
         return self._parsed(path, shown, stamp, content)
 
     def _parsed(self, path: str, shown: str, stamp: Stamp, content: bytes) -> _File:
         link = os.path.islink(path)
+        text = content.decode(errors="replace")
         try:
             parsed = parse(shown, content)
         except Faults as found:
-            text = content.decode(errors="replace")
-            return _File(stamp, unread=Unread(shown, found.faults, text), link=link)
+            return _File(shown, stamp, (unreadable(shown, found, text),), text, link=link)
         folder = Path(os.path.dirname(path))
         checked = [check(tree, folder, self._now()) for tree in parsed]
         names = {name: _stamp(name) for each in checked for name in each.files}
-        return _File(stamp, tuple(each.tree for each in checked), names=names, link=link)
+        return _File(shown, stamp, tuple(each.tree for each in checked), text, names, link)
 
 
 def _is_document(name: str) -> bool:
@@ -216,23 +243,25 @@ def _content(path: str) -> bytes:
         return file.read(LARGEST + 1)
 
 
-def _missing(file: str, *, vanished: bool) -> Unread:
+def _missing(file: str, *, vanished: bool) -> Tree:
     if vanished:
         sentence, hint = "the file vanished", "put it back; what it said goes on until then"
-        return Unread(file, (ConfigError("file.vanished", sentence, Place(file), hint),))
+        return _lost(file, "file.vanished", sentence, hint)
     hint = "check the path; it is taken from the current directory"
-    return Unread(file, (ConfigError("file.missing", "there is no such file", Place(file), hint),))
+    return _lost(file, "file.missing", "there is no such file", hint)
 
 
-def _unreadable(file: str, error: OSError) -> Unread:
+def _unreadable(file: str, error: OSError) -> Tree:
     sentence = f"the file cannot be read: {(error.strerror or str(error)).lower()}"
     hint = "check its permissions; Ostiary reads it as the user that started it"
-    return Unread(file, (ConfigError("file.unreadable", sentence, Place(file), hint),))
+    return _lost(file, "file.unreadable", sentence, hint)
 
 
-def _nothing(paths: Sequence[str]) -> Unread:
+def _nothing(paths: Sequence[str]) -> Tree:
     where = ", ".join(paths) or "the current directory"
-    sentence = f"there is no document in {where}"
     hint = "documents end in .yaml or .yml and are not hidden"
-    place = Place(paths[0] if paths else ".")
-    return Unread(where, (ConfigError("file.none", sentence, place, hint),))
+    return _lost(where, "file.none", f"there is no document in {where}", hint)
+
+
+def _lost(file: str, code: str, sentence: str, hint: str) -> Tree:
+    return unreadable(file, [ConfigError(code, sentence, Place(file), hint)])

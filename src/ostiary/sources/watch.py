@@ -1,4 +1,4 @@
-"""New contents as people save them: one save, one reading.
+"""New contents as people save them: one save, one change.
 
 A file renamed into a watched folder is seen within about 2 ms (the kernel tells, `watchfiles`
 looks every millisecond). A file that is still being written is waited for. A file that is gone
@@ -6,7 +6,7 @@ is given a second to come back, for editors take it away and put it back.
 """
 
 # Names of a burst of events, compared as texts.
-# ruff: noqa: PTH
+# ruff: noqa: PTH112, PTH119
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from watchfiles._rust_notify import RustNotify
 
-from ostiary.sources.files import Files, Reading
+from ostiary.language.tree import Tree
 from ostiary.sources.writers import wait_for_writers
+
+if TYPE_CHECKING:
+    from ostiary.sources.files import Files
 
 _STEP: Final = 1
 """Milliseconds between two looks at what the kernel told; costs about 1 % of one core."""
@@ -36,14 +39,14 @@ _SWEEP: Final = 60.0
 """Seconds after which everything is looked at, whatever the kernel told or lost."""
 
 
-async def changes(files: Files) -> AsyncIterator[Reading]:
-    """A reading after every change of `files`, which were read before. Ends when cancelled."""
+async def changes(files: Files) -> AsyncIterator[list[Tree]]:
+    """The trees after every change of `files`, which were read before. Ends when cancelled."""
     watcher = _Watcher(files)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="ostiary-files") as thread:
         try:
-            while (reading := await loop.run_in_executor(thread, watcher.next)) is not None:
-                yield reading
+            while (trees := await loop.run_in_executor(thread, watcher.next)) is not None:
+                yield trees
         finally:
             watcher.stop()
 
@@ -64,11 +67,11 @@ class _Watcher:
         """Let `next` return None at once."""
         self._stop.set()
 
-    def next(self) -> Reading | None:
+    def next(self) -> list[Tree] | None:
         """Block until the contents changed, and return them; None after `stop`."""
         while not self._stop.is_set():
             if self._follow() or self._look():
-                return self._files.reading()
+                return self._files.trees()
         return None
 
     def _follow(self) -> bool:
@@ -91,7 +94,7 @@ class _Watcher:
         here = {path for path in touched if self._files.exists(path)}
         given_up = self._give_up(here, touched - here)
         wait_for_writers(here, self._stop)
-        return self._files.read_only(sorted(here | given_up))
+        return self._files.look_at(sorted(here | given_up))
 
     def _give_up(self, here: Iterable[str], away: Iterable[str]) -> set[str]:
         """Those that have been away too long, now that `here` are here and `away` are not."""
@@ -130,9 +133,7 @@ class _Watcher:
         changed, away = self._files.stale()
         self._give_up([path for path in self._gone if self._files.exists(path)], away)
         wait_for_writers(changed, self._stop)
-        before = self._files.reading()
-        after = self._files.read(away=self._gone)
-        return before.trees != after.trees or before.unread != after.unread
+        return self._files.look(away=self._gone)
 
 
 def _changes_the_list(path: str, folders: frozenset[str]) -> bool:
