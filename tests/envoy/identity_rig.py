@@ -198,7 +198,7 @@ def site(path: str, levels: Any, **changes: Any) -> tuple[str, Site]:
 def rig(folder: Path, sites: Sequence[tuple[str, Site]], offline_grace: int = 0) -> Iterator[Rig]:
     """Serve `sites` (path prefix, site); a longer prefix of one host wins."""
     key = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256", "use": "sig"})
-    made = Rig(port=_free_port(), key=key)
+    made = Rig(port=free_port(), key=key)
     upstream = made.upstream = _upstream(made)
     login_port = _login(made)
     site_facts = ListenerSite(
@@ -349,7 +349,8 @@ def _option(name: str, value: str) -> Any:
     return core.HeaderValueOption(header=core.HeaderValue(key=name, value=value))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port nobody listens on right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
