@@ -144,7 +144,6 @@ class ControlPlane:
             self.xds.publish(Snapshot(str(self.revision), {ME: shown}))
 
     async def start(self) -> None:
-        self.own.renew()  # as a new process does
         server = grpc.aio.server(options=_SERVER_OPTIONS)
         self.enrolment_port = server.add_secure_port(
             f"127.0.0.1:{self.enrolment_port}", self.own.grpc_open()
@@ -177,11 +176,14 @@ async def control_plane(
 ) -> AsyncIterator[ControlPlane]:
     authority = open_authority(folder, lifetimes)
     made = ControlPlane(authority, OwnCredentials(authority, control_plane_id(DOMAIN)))
+    renewing = asyncio.create_task(made.own.run())
     await made.start()
     try:
         yield made
     finally:
         await made.stop()
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
         authority.store._database.close()  # type: ignore[attr-defined]
 
 
