@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from ostiary.identity.model import Lifetimes
 
@@ -87,34 +87,27 @@ class Directory:
         sign_in = None if place is None else self.sign_in_host(place.sign_in)
         return None if place is None or sign_in is None else Door(host, place, sign_in)
 
-    def dump(self) -> str:
-        """Canonical JSON: equal directories give equal text."""
-        tree = {
-            "places": [asdict(place) for place in self.places],
-            "sign_in": [
-                {**asdict(found), "group_names": sorted(found.group_names)}
-                for found in self.sign_in
-            ],
-        }
-        return json.dumps(tree, sort_keys=True, separators=(",", ":"))
+
+def write_place(place: Place) -> str:
+    """`place` as JSON; equal places give equal text."""
+    row = (place.pattern, place.port, place.sign_in, place.audiences)
+    return json.dumps(row, separators=(",", ":"))
 
 
-def load(text: str) -> Directory:
-    """The directory whose `dump()` was `text`."""
-    tree = json.loads(text)
-    return Directory(_places(tree["places"]), _sign_in(tree["sign_in"]))
+def read_place(text: str) -> Place:
+    """The place that was written as `text`."""
+    pattern, port, sign_in, audiences = json.loads(text)
+    return Place(pattern, port, sign_in, tuple(audiences))
 
 
-def origin(host: str, port: int) -> str:
-    """`https://host:port` as a browser spells it: no port when it is 443."""
-    return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
+def write_sign_in(hosts: Sequence[SignInHost]) -> str:
+    """`hosts` as canonical JSON: equal settings give equal text."""
+    rows = [{**asdict(found), "group_names": sorted(found.group_names)} for found in hosts]
+    return json.dumps(rows, sort_keys=True, separators=(",", ":"))
 
 
-def _places(rows: Sequence[dict[str, Any]]) -> tuple[Place, ...]:
-    return tuple(Place(**{**row, "audiences": tuple(row["audiences"])}) for row in rows)
-
-
-def _sign_in(rows: Sequence[dict[str, Any]]) -> tuple[SignInHost, ...]:
+def read_sign_in(text: str) -> tuple[SignInHost, ...]:
+    """The sign-in hosts that were written as `text`."""
     return tuple(
         SignInHost(
             host=row["host"],
@@ -124,5 +117,16 @@ def _sign_in(rows: Sequence[dict[str, Any]]) -> tuple[SignInHost, ...]:
             group_set=row["group_set"],
             providers=tuple(row["providers"]),
         )
-        for row in rows
+        for row in json.loads(text)
     )
+
+
+def origin(host: str, port: int) -> str:
+    """`https://host:port` as a browser spells it: no port when it is 443."""
+    return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
+
+
+def host_of(authority: str) -> str:
+    """The host of a `Host` header or `:authority`: lower case, no port."""
+    host, colon, port = authority.lower().rpartition(":")
+    return host if colon and port.isdigit() else authority.lower()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ostiary.identity.directory import host_of
 from ostiary.protos.messages import auth
 from ostiary.wire import CONTEXT_POLICY, CONTEXT_ROUTE, JWT_METADATA, SESSION_KEY, STALE_KEY
 
@@ -67,7 +68,7 @@ def read(request: auth.CheckRequest) -> Asked:
     """`request` in our own words. A token for another host than the request's is no token."""
     http = request.attributes.request.http
     extensions = request.attributes.context_extensions
-    host = http.host.lower()
+    host = host_of(http.host)
     known = request.attributes.metadata_context.filter_metadata.get(JWT_METADATA)
     headers = {name.lower(): value for name, value in http.headers.items()}
     return Asked(

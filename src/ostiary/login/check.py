@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
+import structlog
+
 from ostiary.errors import OstiaryError, Refused
 from ostiary.identity.codes import YOUNG
 from ostiary.identity.cookies import clear_cookie, read_cookies, set_cookie
@@ -51,6 +53,7 @@ _ROUND: Final = (
     "Its clock or its keys are out of step; try again in a minute."
 )
 _SIGN_IN: Final = "Sign in to do this."
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ class Check:
         except Refused as error:
             status = 400 if error.code == "cookie-twice" else 503
             return replies.told(asked, status, error.code, f"{error.message}; {error.hint}.")
-        except OstiaryError:
+        except OstiaryError as error:
+            _log.warning("check failed", decision=asked.decision, error=str(error))
             return replies.told(asked, 503, "login-unwell", "Sign-in cannot answer right now.")
 
     def _answer(self, asked: Asked) -> auth.CheckResponse:
@@ -146,6 +150,7 @@ class Check:
             minter(self._stores.keys, self._issuer, case.door, case.now),
         )
         if isinstance(refreshed, Ended):
+            _log.info("refresh refused", decision=case.asked.decision, reason=refreshed.reason)
             return self._ended(case)
         cookies = session_cookies(refreshed.minted, refreshed.plain)
         current = case.decide(case.identity(refreshed.account))

@@ -13,28 +13,34 @@ from ostiary.plan.model import Plan, Route, SignIn
 
 
 def directory_of(plan: Plan) -> Directory:
-    """The site directory of `plan`; equal plans give equal directories."""
-    hosts: dict[str, list[Route]] = {}
+    """The site directory of `plan`; equal plans give equal directories, ordered by host."""
+    ids = {key: service_id(plan.trust_domain, key) for key in plan.services}
+    doors: dict[str, Route] = {}
+    audiences: dict[str, set[str]] = {}
     for route in plan.routes:
-        if route.login and not route.own and route.gateway in plan.sign_in:
-            for host in route.hosts:
-                hosts.setdefault(host, []).append(route)
-    return Directory(
-        tuple(_place(plan, host, routes) for host, routes in sorted(hosts.items())),
-        tuple(sorted((_sign_in(one) for one in plan.sign_in.values()), key=lambda one: one.host)),
+        if not route.login or route.own or route.gateway not in plan.sign_in:
+            continue
+        for host in route.hosts:
+            doors.setdefault(host, route)
+            readers = audiences.setdefault(host, set())
+            if route.service is not None:
+                readers.add(ids[route.service])
+    ports = {
+        (key, listener.name): listener.port
+        for key, gateway in plan.gateways.items()
+        for listener in gateway.listeners
+    }
+    places = (
+        Place(
+            pattern=host,
+            port=ports[route.gateway, route.listener],
+            sign_in=plan.sign_in[route.gateway].host,
+            audiences=tuple(sorted(audiences[host])),
+        )
+        for host, route in sorted(doors.items(), key=lambda item: item[0])
     )
-
-
-def _place(plan: Plan, host: str, routes: list[Route]) -> Place:
-    first = routes[0]
-    listeners = {one.name: one for one in plan.gateways[first.gateway].listeners}
-    services = {route.service for route in routes if route.service is not None}
-    return Place(
-        pattern=host,
-        port=listeners[first.listener].port,
-        sign_in=plan.sign_in[first.gateway].host,
-        audiences=tuple(sorted(service_id(plan.trust_domain, service) for service in services)),
-    )
+    hosts = sorted((_sign_in(one) for one in plan.sign_in.values()), key=lambda one: one.host)
+    return Directory(tuple(places), tuple(hosts))
 
 
 def _sign_in(found: SignIn) -> SignInHost:

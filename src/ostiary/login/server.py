@@ -30,6 +30,8 @@ from ostiary.login.work import Work
 
 _SWEEP: Final = 60.0
 """Seconds between two sweeps of what is over."""
+_QUIET: Final = 2.0
+"""Seconds after the start in which nothing is done that can wait."""
 _KEEP_ALIVE: Final = 7200
 """Seconds; longer than Envoy keeps an idle connection, so that Envoy is the one who closes."""
 _CONCURRENT: Final = 512
@@ -81,7 +83,7 @@ async def run_login(
         tasks = [
             asyncio.create_task(server.serve(sockets=[door])),
             asyncio.create_task(_sweep(stores, work, clock)),
-            asyncio.create_task(passwords.warm()),
+            asyncio.create_task(_warm(passwords)),
         ]
         try:
             await _started(server, tasks[0])
@@ -146,13 +148,18 @@ async def _started(server: _Server, serving: asyncio.Task[None]) -> None:
         await asyncio.sleep(0.005)
 
 
+async def _warm(passwords: Passwords) -> None:
+    await asyncio.sleep(_QUIET)  # a start has better things to do than hashing
+    await passwords.warm()
+
+
 async def _sweep(stores: Stores, work: Work, clock: Callable[[], float]) -> None:
     while True:
+        await asyncio.sleep(_SWEEP)
         try:
             await work.run(lambda: _forget(stores, clock()))
         except OstiaryError as error:
             _log.warning("sweep failed", error=str(error))
-        await asyncio.sleep(_SWEEP)
 
 
 def _forget(stores: Stores, now: float) -> None:

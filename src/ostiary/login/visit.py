@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from ostiary.errors import Refused
 from ostiary.identity.cookies import read_cookies
-from ostiary.identity.directory import Directory, Door, SignInHost, origin
+from ostiary.identity.directory import Directory, Door, SignInHost, host_of, origin
 from ostiary.login.pages import Page
 
 BODY_LIMIT: Final = 8192
@@ -57,7 +57,7 @@ class Visit:
 
 def visit(request: Request, directory: Directory, now: float) -> Visit:
     """The visit behind `request`; `Refused` when the host is none of ours or a cookie is twice."""
-    host = _host(request.headers.get("host", ""))
+    host = host_of(request.headers.get("host", ""))
     sign_in, door = directory.sign_in_host(host), None
     if sign_in is None and (door := directory.door(host)) is not None:
         sign_in = door.sign_in
@@ -92,16 +92,18 @@ async def read_form(request: Request) -> Mapping[str, str]:
 def check_same_origin(visited: Visit, *, needs_proof: bool) -> None:
     """A page of the same origin sent this; else `Refused`.
 
-    A browser says so in `Sec-Fetch-Site` or `Origin`. With `needs_proof` silence is a no: cookies
-    alone would carry the request out.
+    A browser says so in `Sec-Fetch-Site`, an older one in `Origin`. With `needs_proof` silence is
+    a no: cookies alone would carry the request out.
     """
     site = visited.request.headers.get("sec-fetch-site")
     sender = visited.request.headers.get("origin")
-    if site is None and sender is None and not needs_proof:
-        return
-    if site in {"same-origin", "none"} and sender in {None, visited.origin}:
-        return
-    if site is None and sender == visited.origin:
+    if site is not None:
+        same = site in {"same-origin", "none"}
+    elif sender is not None:
+        same = sender == visited.origin
+    else:
+        same = not needs_proof
+    if same:
         return
     raise Refused("cross-site", "another site sent this form", "use the form on this page")
 
@@ -127,11 +129,6 @@ def _with_cookies(response: Response, cookies: tuple[str, ...]) -> Response:
     for cookie in cookies:
         response.headers.append("set-cookie", cookie)
     return response
-
-
-def _host(authority: str) -> str:
-    host, colon, port = authority.lower().rpartition(":")
-    return host if colon and port.isdigit() else authority.lower()
 
 
 def _bad_form() -> Refused:

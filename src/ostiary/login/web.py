@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -35,6 +36,7 @@ _STATUS: Final = {
     "token-too-large": 503,
 }
 """Of refusals that are not 400."""
+_log = structlog.get_logger(__name__)
 
 
 def web(
@@ -81,7 +83,8 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return respond(words(_STATUS.get(code, 400), "That did not work", sentence, ("Go on", "/")))
 
 
-async def _unwell(_request: Request, _error: Exception) -> Response:
+async def _unwell(request: Request, error: Exception) -> Response:
+    _log.warning("page failed", path=request.url.path, error=str(error))
     return respond(words(503, "Not now", "Sign-in cannot answer right now. Try again in a minute."))
 
 

@@ -8,7 +8,17 @@ import pytest
 
 from ostiary.errors import Refused
 from ostiary.identity.codes import goes_round, refuse_code
-from ostiary.identity.directory import Directory, Place, SignInHost, load, origin
+from ostiary.identity.directory import (
+    Directory,
+    Place,
+    SignInHost,
+    host_of,
+    origin,
+    read_place,
+    read_sign_in,
+    write_place,
+    write_sign_in,
+)
 from ostiary.identity.model import Code, Lifetimes, check_account
 from ostiary.identity.pending import MOST, SignInPending, open_pending, seal_pending
 from ostiary.store.seal import Seal
@@ -79,8 +89,8 @@ def test_the_directory_reads_back_and_finds_the_longest_wildcard() -> None:
         ),
         (SignInHost("login.test", "https://login.test", lifetimes, frozenset("b"), "g", ("l",)),),
     )
-    assert load(known.dump()) == known
-    assert load(known.dump()).dump() == known.dump()
+    assert tuple(read_place(write_place(place)) for place in known.places) == known.places
+    assert read_sign_in(write_sign_in(known.sign_in)) == known.sign_in
     found = {host: known.place(host) for host in ("a.apps.test", "b.apps.test", "c.test", "test")}
     patterns = {host: place.pattern for host, place in found.items() if place is not None}
     assert patterns == {
@@ -91,6 +101,15 @@ def test_the_directory_reads_back_and_finds_the_longest_wildcard() -> None:
     assert known.place("*.test") is None
     assert known.door("c.test") is not None
     assert known.sign_in_host("c.test") is None
+
+
+def test_a_host_has_no_port_and_no_capitals() -> None:
+    assert [host_of(text) for text in ("A.test:8443", "a.test", "a:b", "")] == [
+        "a.test",
+        "a.test",
+        "a:b",
+        "",
+    ]
 
 
 def test_an_origin_has_no_default_port() -> None:

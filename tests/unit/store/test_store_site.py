@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from ostiary.identity.directory import Directory, Place
 from ostiary.store.database import Database
-from ostiary.store.site import SiteStore
+from ostiary.store.site import PLACES, SiteStore
 
 SITE = Directory((Place("a.test", 443, "login.test", ()),))
 
@@ -40,6 +41,28 @@ def test_another_process_sees_a_new_directory_at_once(database: Database) -> Non
     again = replace(SITE, places=(*SITE.places, Place("b.test", 443, "login.test", ())))
     writer.put_directory(again)
     assert reader.directory() == again
+
+
+def test_a_host_that_went_is_gone_for_everybody_and_may_come_back(database: Database) -> None:
+    writer, reader = SiteStore(database), SiteStore(database)
+    writer.put_directory(SITE)
+    assert reader.directory() == SITE
+    writer.put_directory(Directory())
+    assert reader.directory() == Directory()
+    SiteStore(database).put_directory(SITE)  # another process writes
+    assert reader.directory() == writer.directory() == SITE
+
+
+def test_only_what_changed_is_written(database: Database) -> None:
+    store = SiteStore(database)
+    places = tuple(Place(f"{n:03}.test", 443, "login.test", ()) for n in range(50))
+    store.put_directory(Directory(places))
+    moved = replace(places[7], port=8443)
+    store.put_directory(Directory((*places[:7], moved, *places[8:])))
+    with database.read() as connection:
+        versions = connection.execute(select(PLACES.c.pattern, PLACES.c.version)).all()
+    assert [pattern for pattern, version in versions if version == 2] == ["007.test"]
+    assert SiteStore(database).directory().place("007.test") == moved
 
 
 def test_an_equal_directory_is_not_parsed_again(database: Database) -> None:
