@@ -1,0 +1,156 @@
+"""Bare Envoys: the yardstick (a plain proxy, one worker) and the application behind it.
+
+The yardstick is what a person gets from the shortest working configuration: no access log, no
+checks. The application is an Envoy too, because every machine that can run Ostiary has one: it
+answers 200 with 1 KiB by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+
+from ostiary.protos.descriptors import envoy_binary
+
+BODY: Final = "x" * 1024
+_TYPE: Final = "type.googleapis.com/envoy.extensions."
+Tree = dict[str, Any]
+
+
+def free_port() -> int:
+    """A TCP port on loopback that was free a moment ago."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextlib.contextmanager
+def application(folder: Path) -> Iterator[tuple[int, int]]:
+    """The application: (pid, port)."""
+    port = free_port()
+    answer = {"status": 200, "body": {"inline_string": BODY}}
+    route = {"match": {"prefix": "/"}, "direct_response": answer}
+    with _running(folder, "application", [_listener("application", port, route)], []) as pid:
+        _await_port(port)
+        yield pid, port
+
+
+@contextlib.contextmanager
+def yardstick(folder: Path, upstream: int) -> Iterator[tuple[int, int, int]]:
+    """The plain proxy before `upstream`: (pid, port, the same behind TLS)."""
+    plain, secure = free_port(), free_port()
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "application"}}
+    listeners = [
+        _listener("plain", plain, route),
+        {**_listener("secure", secure, route), "filter_chains": [_secure(folder, route)]},
+    ]
+    cluster = {
+        "name": "application",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": "application",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}],
+        },
+    }
+    with _running(folder, "yardstick", listeners, [cluster]) as pid:
+        _await_port(plain)
+        yield pid, plain, secure
+
+
+@contextlib.contextmanager
+def _running(
+    folder: Path, name: str, listeners: list[Tree], clusters: list[Tree]
+) -> Iterator[int]:
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}}))
+    command = [str(envoy_binary()), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"]
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--log-level", "error"], stdout=log, stderr=log, cwd=folder
+        )
+    try:
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def _await_port(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"no Envoy listens on {port}")
+
+
+def _address(port: int) -> Tree:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _listener(name: str, port: int, route: Tree) -> Tree:
+    chain = {"filters": [_manager(name, route)]}
+    return {"name": name, "address": _address(port), "filter_chains": [chain]}
+
+
+def _manager(name: str, route: Tree) -> Tree:
+    kind = f"{_TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager"
+    router = {"@type": f"{_TYPE}filters.http.router.v3.Router"}
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": kind,
+            "stat_prefix": name,
+            "route_config": {"virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]},
+            "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        },
+    }
+
+
+def _secure(folder: Path, route: Tree) -> Tree:
+    certificate, key = _certificate(folder)
+    pair = {"certificate_chain": {"filename": certificate}, "private_key": {"filename": key}}
+    context = {
+        "@type": f"{_TYPE}transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"tls_certificates": [pair], "alpn_protocols": ["h2", "http/1.1"]},
+    }
+    socket_ = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return {"filters": [_manager("secure", route)], "transport_socket": socket_}
+
+
+def _certificate(folder: Path) -> tuple[str, str]:
+    """A self-signed P-256 certificate, as Ostiary's own are."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "yardstick.pem", folder / "yardstick.key"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return str(files[0]), str(files[1])
