@@ -39,6 +39,8 @@ PLACES: Final = Table(
 )
 """`text` is NULL where a host was: a reader must learn that it has gone."""
 DIRECTORY: Final = "directory"
+TRUST_DOMAIN: Final = "trust_domain"
+"""The name under which the control plane puts the trust domain, and `login` finds it."""
 
 
 @dataclass(frozen=True, slots=True)
