@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ostiary.policy.decide import NO_RULE
 from ostiary.policy.rules import Deny, Remedy
 
 _REMEDIES: Final = {
@@ -24,6 +25,8 @@ _REMEDIES: Final = {
 class Refusal:
     """What the refusal page and its JSON say."""
 
+    decided: str
+    """`notes/access[2] of route notes`, or that no rule allows it."""
     rule: str
     level: str
     missing: tuple[str, ...]
@@ -34,7 +37,10 @@ def refusal(deny: Deny) -> Refusal:
     """`deny` in words, each sentence once."""
     missing = tuple(f"{one.rule}: {one.condition}" for one in deny.missing)
     remedies = (_REMEDIES[Remedy(one.remedy)] for one in deny.missing)
+    nothing = deny.rule == NO_RULE
+    decided = f"no rule of {deny.level} allows this" if nothing else f"{deny.rule} of {deny.level}"
     return Refusal(
+        decided,
         deny.rule,
         deny.level,
         tuple(dict.fromkeys(missing)) or ("nothing you could add yourself",),

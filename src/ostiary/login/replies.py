@@ -51,7 +51,7 @@ def refused(
     """The refusal page, or the same in JSON; `values` as the template `refused` takes them."""
     found = values["refusal"]
     if caller(asked) is Caller.GRPC:
-        return _denied(403, f"{found.rule} of {found.level}: {found.missing[0]}", (), cookies)
+        return _denied(403, f"{found.decided}: {found.missing[0]}", (), cookies)
     if wants_html(asked):
         return paged(page("refused", 403, decision=asked.decision, **values), cookies)
     body = {
