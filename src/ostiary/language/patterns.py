@@ -1,4 +1,4 @@
-"""The shapes of single words: hosts, paths, addresses, header names, origins.
+"""The shapes of single words: hosts, paths, addresses, origins.
 
 Each check takes a word and returns what is wrong with it, or None. Used by the nouns when a
 document is read and by `plan` for words inside feature blocks.
@@ -20,7 +20,6 @@ class Trouble(NamedTuple):
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()+,=:@/]*")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _LONGEST_HOST: Final = 253
@@ -96,14 +95,6 @@ def address_trouble(address: str) -> Trouble | None:
     if "://" in address:
         hint = "leave out the scheme: " + address.partition("://")[2]
     return Trouble("document.address", f'"{address}" is not an address', hint)
-
-
-def header_trouble(header: str) -> Trouble | None:
-    """A field name (RFC 9110, section 5.1); underscores are refused, as on requests."""
-    if _TOKEN.fullmatch(header):
-        return None
-    hint = "use letters, digits and -; proxies refuse names with _"
-    return Trouble("document.header", f'"{header}" is not a header name', hint)
 
 
 def origin_trouble(origin: str) -> Trouble | None:

@@ -95,6 +95,10 @@ class Levelled(Written):
     limits: list[Limit] | None = None
     """Every limit of every level holds."""
     headers: Headers | None = None
+    """Changes to request and response headers."""
     cors: Cors | None = None
+    """Which other origins may let a browser read the answers."""
     security_headers: SecurityHeaders | None = None
+    """Response headers that tell browsers to be careful; sound defaults hold everywhere."""
     timeouts: Timeouts | None = None
+    """How long a request may take."""

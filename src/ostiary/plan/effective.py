@@ -36,6 +36,8 @@ class Effective:
     policy: str
     denied: str
     """Why all its traffic is refused; empty as long as the block is sound."""
+    origins: Mapping[str, str]
+    """Which level each part of `blocks` came from: `cors.origins` -> `gateway main`."""
 
 
 def effective(plan: Plan, name: str) -> Effective | None:
@@ -66,6 +68,7 @@ def _describe(plan: Plan, route: Route) -> Effective:
         {name: block.model_dump(mode="json") for name, block in sorted(route.blocks.items())},
         route.policy,
         route.denied or "",
+        route.origins,
     )
 
 

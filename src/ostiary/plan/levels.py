@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ostiary.errors import ConfigError
 from ostiary.features.access import AccessRule, Who
 from ostiary.language.document import Noun
-from ostiary.language.patterns import path_trouble
+from ostiary.language.patterns import origin_trouble, path_trouble
 from ostiary.language.written import Levelled
 from ostiary.policy.rules import Effect, Level, Rule
 
@@ -62,7 +62,12 @@ def _set(words: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def level_faults(noun: Noun[Levelled]) -> Iterator[ConfigError]:
-    """What is wrong with the noun's own rules."""
+    """What is wrong with the noun's own rules and words, whatever stands above or below it."""
+    for index, origin in enumerate(noun.value.cors.origins if noun.value.cors else ()):
+        trouble = origin_trouble(origin)
+        if trouble is not None:
+            place = noun.at("cors", "origins", index)
+            yield ConfigError(trouble.code, f"{noun}: {trouble.sentence}", place, trouble.hint)
     for index, rule in enumerate(noun.value.access or ()):
         written = [effect for effect in ("allow", "deny") if getattr(rule, effect) is not None]
         if len(written) != 1:

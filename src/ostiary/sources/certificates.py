@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from ostiary.certs.pair import check_validity, read_pair
 from ostiary.errors import ConfigError, Refused
 from ostiary.language import tree as positions
 from ostiary.language.tree import Tree, value_at
+
+_SENTENCES: Final = {
+    "certificate.broken": "the certificate is not PEM, or is cut off",
+    "certificate.key-broken": "the private key is not PEM, is cut off or is encrypted",
+}
+"""In place of what the library says, which changes with its version."""
 
 
 @dataclass
@@ -94,6 +101,6 @@ def _fault(
     except Refused as refused:
         key = "key" if "key" in refused.code else "file"
         code = refused.code.replace("-", ".", 1)
-        sentence = f"{names[key]}: {refused.message}"
+        sentence = f"{names[key]}: {_SENTENCES.get(code, refused.message)}"
         return ConfigError(code, sentence, tree.value_place((*path, key)), refused.hint)
     return None

@@ -45,10 +45,9 @@ _NUMBERS_BEGIN: Final = frozenset("0123456789-+.")
 def parse(file: str, content: bytes) -> list[Tree]:
     """The trees of one file, one for each YAML document in it. Raises `Faults`."""
     if len(content) > LARGEST:
-        size = f"{len(content) / 1e6:.1f} MB"
         raise _fault(
             "yaml.too-large",
-            f"the file has {size}; the limit is {LARGEST // 1_000_000} MB",
+            f"the file is larger than {LARGEST // 1_000_000} MB",
             Place(file),
             "split it into several files of one folder; unchanged ones are not read again",
         )
