@@ -12,16 +12,13 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent import futures
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import grpc
+import identity_servers
 from google.protobuf.message import Message
 from joserfc import jwt as tokens
 from joserfc.jwk import ECKey
@@ -100,6 +97,10 @@ class Rig:
     login_server: Any = None
     upstream: Any = None
     extra_set_cookies: list[str] = field(default_factory=list)
+
+    def reply(self, request: Any) -> Any:
+        """What `login` answers now; the refusal page unless a test says otherwise."""
+        return (self.answer or refuse)(request)
 
     def token(self, key: Any = None, **claims: Any) -> str:
         """A session token for `notes.test`, 60 s; a claim that is None is left out."""
@@ -199,8 +200,8 @@ def rig(folder: Path, sites: Sequence[tuple[str, Site]], offline_grace: int = 0)
     """Serve `sites` (path prefix, site); a longer prefix of one host wins."""
     key = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256", "use": "sig"})
     made = Rig(port=free_port(), key=key)
-    upstream = made.upstream = _upstream(made)
-    login_port = _login(made)
+    upstream = made.upstream = identity_servers.upstream(made.extra_set_cookies)
+    made.login_server, login_port = identity_servers.login(made.calls, made.reply)
     site_facts = ListenerSite(
         issuer=ISSUER,
         jwks=json.dumps({"keys": [key.as_dict(private=False)]}),
@@ -363,53 +364,3 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"Envoy does not listen:\n{log.read_text()[-4000:]}")
-
-
-def _login(made: Rig) -> int:
-    def check(request: Any, _: Any) -> Any:
-        made.calls.append(request)
-        return (made.answer or refuse)(request)
-
-    handler = grpc.unary_unary_rpc_method_handler(
-        check,
-        request_deserializer=auth.CheckRequest.FromString,
-        response_serializer=lambda message: message.SerializeToString(),
-    )
-    service = "envoy.service.auth.v3.Authorization"
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(service, {"Check": handler}),)
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    made.login_server = server
-    return int(port)
-
-
-def _upstream(made: Rig) -> ThreadingHTTPServer:
-    class Echo(BaseHTTPRequestHandler):
-        """Answers with what it saw, and with the cookies it is told to set."""
-
-        protocol_version = "HTTP/1.1"
-
-        def answer(self) -> None:
-            """The request as JSON."""
-            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-            seen = {"method": self.command, "path": self.path, "body": body}
-            raw = json.dumps(seen | {"headers": dict(self.headers.items())}).encode()
-            self.send_response(200)
-            for cookie in made.extra_set_cookies:
-                self.send_header("set-cookie", cookie)
-            self.send_header("content-length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = answer  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server

@@ -18,7 +18,7 @@ from ostiary.features.fragment import (
     Site,
     Stage,
 )
-from ostiary.policy.to_rbac import MAY_PREFIX, Credential, opens_to_all, shadow_allowed, to_rbac
+from ostiary.policy.to_rbac import MAY_PREFIX, Credential, opens_to_all, or_already, to_rbac
 from ostiary.protos.messages import rbac, rbac_filter
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
@@ -75,12 +75,12 @@ def fragment(site: Site) -> Fragment:
     if site.sign_in is None:
         return Fragment(per_route={Stage.MAY.slot: _enforce(to_rbac(site.levels, None))})
     credential = Credential(site.host, site.sign_in.group_set)
-    ask = rbac_filter.RBAC(shadow_rules=to_rbac(site.levels, credential))
-    enforce = to_rbac(site.levels, credential, already=shadow_allowed())
+    rules = to_rbac(site.levels, credential)
+    ask = rbac_filter.RBAC(shadow_rules=rules)
     return Fragment(
         per_route={
             Stage.SHADOW.slot: rbac_filter.RBACPerRoute(rbac=ask),
-            Stage.MAY.slot: _enforce(enforce),
+            Stage.MAY.slot: _enforce(or_already(rules)),
         }
     )
 

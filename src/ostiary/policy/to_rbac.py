@@ -42,19 +42,13 @@ class Credential:
     """The key below `JWT_METADATA`."""
 
 
-def to_rbac(
-    levels: Sequence[Level],
-    credential: Credential | None,
-    already: rbac.Permission | None = None,
-) -> rbac.RBAC:
-    """An ALLOW that passes what `already` permits and else exactly what `decide` allows.
+def to_rbac(levels: Sequence[Level], credential: Credential | None) -> rbac.RBAC:
+    """An ALLOW that passes exactly what `decide` allows.
 
     Without a `credential` nobody is ever known; without levels nobody passes. Envoy evaluates
-    policies in the order of their names: the cheap ones stand first.
+    policies in the order of their names: what asks for nobody stands first.
     """
     policies: dict[str, rbac.Policy] = {}
-    if already is not None:
-        policies["already"] = policy(already)
     anybody = _levels(levels, None)
     if anybody is not False:
         policies["anybody"] = policy(anybody)
@@ -64,9 +58,28 @@ def to_rbac(
     return rbac.RBAC(action=rbac.RBAC.Action.ALLOW, policies=policies)
 
 
+def or_already(rules: rbac.RBAC) -> rbac.RBAC:
+    """`rules`, but what the shadow of the same rules allowed a moment ago needs no second look."""
+    made = rbac.RBAC()
+    made.CopyFrom(rules)
+    made.policies["already"].CopyFrom(policy(shadow_allowed()))
+    return made
+
+
 def opens_to_all(levels: Sequence[Level]) -> bool:
     """Whether every request of anybody passes, so that there is nothing to enforce."""
-    return _levels(levels, None) is True
+    return bool(levels) and all(_opens_to_all(level) for level in levels)
+
+
+def _opens_to_all(level: Level) -> bool:
+    everything = any(
+        rule.effect is Effect.ALLOW
+        and not needs_identity(rule)
+        and rule.methods is None
+        and (rule.paths is None or "/*" in rule.paths)
+        for rule in level.rules
+    )
+    return everything and all(rule.effect is Effect.ALLOW for rule in level.rules)
 
 
 def shadow_allowed() -> rbac.Permission:
