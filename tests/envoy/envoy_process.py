@@ -8,6 +8,7 @@ needed and a changed file is a pushed resource.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import signal
 import socket
@@ -17,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
@@ -64,15 +64,19 @@ class Envoy:
 
     def admin(self, path: str) -> str:
         """What the admin interface answers to a GET of `path`."""
-        transport = httpx.HTTPTransport(uds=str(self.folder / "admin.sock"))
-        with httpx.Client(transport=transport, base_url="http://admin") as client:
-            return client.get(path).text
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(5)
+            wire.connect(str(self.folder / "admin.sock"))
+            wire.sendall(f"GET {path} HTTP/1.1\r\nHost: admin\r\n\r\n".encode())
+            answer = http.client.HTTPResponse(wire)
+            answer.begin()
+            return answer.read().decode()
 
     def wait_ready(self) -> None:
         """Returns when it takes requests; raises with its log when it does not."""
         end = time.monotonic() + _READY_WITHIN
         while time.monotonic() < end and self.process.poll() is None:
-            with contextlib.suppress(httpx.HTTPError):
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 if self.admin("/ready").startswith("LIVE"):
                     return
             time.sleep(0.02)
