@@ -85,8 +85,9 @@ def _prepare(folder: Path, verb: str, name: str, *rest: str) -> None:
 
 
 def _certificate(file: Path, key_file: Path, start: int, end: int, *, weak: bool = False) -> None:
-    key = rsa.generate_private_key(65537, 1024)  # noqa: S505  weak on purpose
-        if weak else ec.generate_private_key(ec.SECP256R1())
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = ec.generate_private_key(ec.SECP256R1())
+    if weak:
+        key = rsa.generate_private_key(65537, 1024)  # noqa: S505  weak on purpose
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "notes.localhost")])
     made = (
         x509.CertificateBuilder()
