@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from ostiary.errors import Unreachable
+from ostiary.store.migrations import migrate
 
 METADATA: Final = MetaData()
 
@@ -37,8 +38,9 @@ class Database:
         return cls(f"sqlite:///{file}")
 
     def create(self) -> None:
-        """All tables exist afterwards, at the newest schema."""
-        METADATA.create_all(self._engine)
+        """All tables exist afterwards, at the newest schema; safe for several processes at once."""
+        with self.write() as connection:
+            migrate(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
