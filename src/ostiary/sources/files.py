@@ -146,11 +146,12 @@ class Files:
         """Whether a file of this name would be read."""
         if path in self._named:
             return True
-        return os.path.dirname(path) in self.folders and _is_document(os.path.basename(path))
-
-    def is_named(self, path: str) -> bool:
-        """Whether a person named this very file."""
-        return path in self._named
+        folder, name = os.path.split(path)
+        return _is_document(name) and any(
+            folder == named or folder.startswith(named + os.sep)
+            for named in self._named
+            if named in self.folders
+        )
 
     def exists(self, path: str) -> bool:
         """Whether `path` is there now."""
