@@ -47,6 +47,8 @@ class LogCounts:
     written: int = 0
     dropped_denials: int = 0
     dropped_allows: int = 0
+    untold: int = 0
+    """Of the dropped ones, those that the ledger has not counted yet."""
     refused_streams: int = 0
     """Log streams of peers that are no proxies of ours."""
     failing: str = ""
@@ -107,6 +109,7 @@ class Writer:
             self._written,
             self._dropped_denials,
             self._dropped_allows,
+            self._untold,
             self._refused,
             self._failing,
         )

@@ -40,7 +40,7 @@ class Database:
     def create(self) -> None:
         """All tables exist afterwards, at the newest schema; safe for several processes at once."""
         with self.write() as connection:
-            migrate(connection)
+            migrate(connection, METADATA)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
