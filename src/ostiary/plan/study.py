@@ -117,11 +117,12 @@ class Student:
             for name, noun in document.routes.items()
             if (one := known.get(name)) is None or one.noun is not noun
         }
+        # First in, then out: what both sides have, such as a host's own route, stays as it is.
+        for one in changed.values():
+            self._tally.add(one)
         for name in (*changed, *(known.keys() - document.routes.keys())):
             if name in known:
                 self._tally.drop(known[name])
-        for one in changed.values():
-            self._tally.add(one)
         known = {**known, **changed}
         self._routes = {name: known[name] for name in document.routes}
 

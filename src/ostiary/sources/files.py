@@ -5,7 +5,7 @@ here blocks, so it runs in a thread of its own.
 """
 
 # Thousands of paths at a time: texts are ten times as quick as Path values.
-# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
