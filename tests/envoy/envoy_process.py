@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import re
 import signal
 import socket
 import subprocess
@@ -127,9 +126,7 @@ def validate(config: bootstrap_messages.Bootstrap, folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     if done.returncode == 0:
         return ""
-    words = (done.stdout + done.stderr).decode(errors="replace")
-    found = re.search(r"error initializing config.*?: (.*)", words)
-    return found.group(1) if found else words
+    return (done.stdout + done.stderr).decode(errors="replace")
 
 
 def serve(

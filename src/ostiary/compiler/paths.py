@@ -28,7 +28,7 @@ _UTF8 = "|".join(
     )
 )
 _ASCII = "%(?:2[0-46-9a-e]|3[0-9ac-f]|[46][0-9a-f]|5[0-9abd-f]|7[0-9a-e])"
-GOOD_PATH: Final = rf"(?i)/(?:[!-$&-:<->@-\[\]-~]|{_ASCII}|{_UTF8})*(?:\?.*)?"
+GOOD_PATH: Final = rf"(?i)/(?:[!\"$&-:<->@-\[\]-~]|{_ASCII}|{_UTF8})*(?:\?.*)?"
 """The whole of a sound `:path`, query included (whose content is the application's affair)."""
 REFUSAL: Final = (
     "400 Bad Request: this path can be read in more than one way "
