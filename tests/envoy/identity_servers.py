@@ -43,6 +43,7 @@ def upstream(set_cookies: list[str]) -> ThreadingHTTPServer:
         """Answers with what it saw, and with the cookies it is told to set."""
 
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one write, or TCP waits 40 ms for an acknowledgement
 
         def answer(self) -> None:
             """The request as JSON."""
