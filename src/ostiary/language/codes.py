@@ -23,6 +23,7 @@ CODES: Final[Mapping[str, str]] = {
     "document.host": "A host is neither an exact name nor `*.` and a name.",
     "document.missing-key": "Something that must be written is not.",
     "document.name": "A name cannot be part of identities and resource names.",
+    "document.no-value": "A key was written and given nothing.",
     "document.origin": "A CORS origin is not written as browsers write it.",
     "document.path": "A path pattern is not in the normal form in which requests are compared.",
     "document.unknown-key": "A key does not exist in the language, or not at this place.",

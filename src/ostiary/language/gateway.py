@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ostiary.language.written import Host, Levelled, ListenerHost, OneOrMore, Port, Written
+from ostiary.language.written import ExactHost, Levelled, ListenerHost, OneOrMore, Port, Written
 
 
 class Certificate(Written):
@@ -30,7 +30,7 @@ class Listener(Written):
     """The names served here, exact or `*.x.example`; also the names of our certificate."""
     certificate: Certificate | None = None
     """None written: our own authority issues it, for `hosts` and the sign-in host."""
-    sign_in_host: Host | None = None
+    sign_in_host: ExactHost | None = None
     """Where people sign in; none written: `login.` before the common parent of `hosts`."""
     redirect: str | None = None
     """Plain HTTP: the name of the HTTPS listener that every request is sent to."""

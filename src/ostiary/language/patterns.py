@@ -53,6 +53,14 @@ def host_trouble(host: str, *, any_host: bool = False) -> Trouble | None:
     return Trouble("document.host", f'"{host}" is not a host name', hint)
 
 
+def exact_host_trouble(host: str) -> Trouble | None:
+    """One host name, no pattern."""
+    if host.startswith("*"):
+        hint = "write the one name that people see while they sign in"
+        return Trouble("document.host", f'"{host}" is a pattern, not a host name', hint)
+    return host_trouble(host)
+
+
 def path_trouble(path: str) -> Trouble | None:
     """`/x` or `/x/*`, already normalised (RFC 3986, section 6.2.2): as requests are compared."""
     bare = path.removesuffix("/*")

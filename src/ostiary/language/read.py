@@ -6,7 +6,7 @@ of one file among thousands costs that file and a merge.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -214,7 +214,7 @@ def _read_identity(part: _Part, noun: Noun[object]) -> None:
 def _entries(part: _Part, noun: Noun[object]) -> Iterator[tuple[str, object]]:
     if isinstance(noun.value, dict):
         yield from noun.value.items()
-    else:
+    elif noun.value is not None:
         what = f'"{voice.spell(noun.path)}"'
         part.faults.append(_not_a_mapping(noun.tree, what, noun.path))
 
@@ -237,6 +237,11 @@ def _read_named(part: _Part, section: str, noun: Noun[object]) -> None:
 
 
 def _validate(part: _Part, section: str, noun: Noun[object], model: type[BaseModel]) -> None:
+    empty = list(_empty(noun.value, ()))
+    if empty:
+        part.faults += [_no_value(noun, path) for path in empty]
+        part.broken.append(noun)
+        return
     try:
         value = model.model_validate({} if noun.value is None else noun.value)
     except ValidationError as error:
@@ -245,6 +250,30 @@ def _validate(part: _Part, section: str, noun: Noun[object], model: type[BaseMod
         part.broken.append(noun)
     else:
         part.add(section, Noun(noun.kind, noun.name, value, noun.tree, noun.path))
+
+
+def _empty(value: object, path: Path) -> Iterator[Path]:
+    """Every key below `value` that was written and given nothing."""
+    if isinstance(value, dict):
+        below: Iterable[tuple[str | int, object]] = value.items()
+    elif isinstance(value, list):
+        below = enumerate(value)
+    else:
+        return
+    for step, inside in below:
+        if inside is None:
+            yield (*path, step)
+        elif isinstance(inside, dict | list):
+            yield from _empty(inside, (*path, step))
+
+
+def _no_value(noun: Noun[object], path: Path) -> ConfigError:
+    return ConfigError(
+        "document.no-value",
+        f'{noun}: "{voice.spell(path)}" has no value',
+        noun.at(*path),
+        "write one, or take the key away; an empty key is never guessed at",
+    )
 
 
 def _long_gateway(noun: Noun[object]) -> Noun[object]:

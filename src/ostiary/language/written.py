@@ -18,7 +18,13 @@ from ostiary.features.limits import Limit
 from ostiary.features.login import Login
 from ostiary.features.security_headers import SecurityHeaders
 from ostiary.features.timeouts import Timeouts
-from ostiary.language.patterns import Trouble, address_trouble, host_trouble, path_trouble
+from ostiary.language.patterns import (
+    Trouble,
+    address_trouble,
+    exact_host_trouble,
+    host_trouble,
+    path_trouble,
+)
 from ostiary.language.units import DURATION
 
 
@@ -77,6 +83,7 @@ def _access(value: object) -> object:
 Lower: TypeAlias = Annotated[str, AfterValidator(str.lower)]
 Host: TypeAlias = Annotated[Lower, _checked(host_trouble)]
 ListenerHost: TypeAlias = Annotated[Lower, _checked(lambda host: host_trouble(host, any_host=True))]
+ExactHost: TypeAlias = Annotated[Lower, _checked(exact_host_trouble)]
 PathPattern: TypeAlias = Annotated[str, _checked(path_trouble)]
 Address: TypeAlias = Annotated[str, _checked(address_trouble)]
 Duration: TypeAlias = Annotated[str, _checked(_duration_trouble)]

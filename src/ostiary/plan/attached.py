@@ -5,12 +5,24 @@ A block attached to nothing is an error, never a shrug: somebody believes it pro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ostiary.errors import ConfigError
 from ostiary.language.document import Document, Noun
 from ostiary.language.written import Levelled
 from ostiary.plan.tally import Tally
 
 _BLOCKS = tuple(Levelled.model_fields)
+
+
+def _turned_away(document: Document, tally: Tally) -> Iterator[str]:
+    """Gateways with routes to a service whose mini gateway does not take their calls."""
+    for gateway, key in sorted(tally.calls):
+        service = document.services[key.name]
+        mini = service.value.mini_gateway
+        if mini is not None and mini.callers is not None and gateway.name not in mini.callers:
+            place = service.at("mini_gateway", "callers")
+            yield f"{place}: {service} refuses gateway {gateway}, which has routes to it"
 
 
 def unattached(document: Document, tally: Tally) -> tuple[list[ConfigError], list[str]]:
@@ -22,7 +34,7 @@ def unattached(document: Document, tally: Tally) -> tuple[list[ConfigError], lis
     ]
     idle += [n for name, n in document.services.items() if name not in services]
     faults: list[ConfigError] = []
-    warnings: list[str] = []
+    warnings = list(_turned_away(document, tally))
     for noun in idle:
         block = next((key for key in _BLOCKS if getattr(noun.value, key) is not None), None)
         if block is None:

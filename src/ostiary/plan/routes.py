@@ -243,6 +243,13 @@ def _provider_faults(made: Effective, around: Around) -> Iterator[ConfigError]:
             owner.at("login"),
             "add `identity: {providers: {local: {}}}`",
         )
+    if made.login.providers == []:
+        yield ConfigError(
+            "plan.no-provider",
+            f"{owner} asks for sign-in with none of the identity providers",
+            owner.at("login", "with"),
+            "name one, or write `login: true` for all of them",
+        )
     for index, name in enumerate(made.login.providers or ()):
         if known and name not in known:
             yield ConfigError(

@@ -125,6 +125,9 @@ def test_all_faults_come_at_once() -> None:
         ("services: {s: {at: '127.0.0.1:99999'}}", "document.address"),
         ("services: {s: {at: 'unix:run/x'}}", "document.address"),
         ("services: {s: {at: '::1:80'}}", "document.address"),
+        ("routes: {a: {host: a.example, access: }}", "document.no-value"),
+        ("routes: {a: {host: [a.example, ]}, b: {host: [~]}}", "document.no-value"),
+        ("gateway: {https: {port: 1, sign_in_host: '*.example'}}", "document.host"),
         ("sessions: {token: 60}", "document.wrong-type"),
         ("gateway: {https: {port: 0}}", "document.wrong-value"),
         ("gateway: {https: {port: true}}", "document.wrong-type"),
@@ -137,6 +140,10 @@ def test_what_cannot_be_is_refused(text: str, code: str) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "[::1]:65535", "unix:/run/a b", "db.local:80"])
 def test_addresses_that_are(address: str) -> None:
     assert document(f"services: {{s: {{at: '{address}'}}}}").services["s"].value.at == [address]
+
+
+def test_an_empty_section_is_no_fault() -> None:
+    assert not document("routes:\nservices: {}\n").routes
 
 
 def test_a_lenient_reading_keeps_what_is_sound_and_what_is_broken() -> None:

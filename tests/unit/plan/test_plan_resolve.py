@@ -238,6 +238,20 @@ def test_warnings_say_what_is_probably_not_meant() -> None:
         assert part in text
 
 
+def test_a_gateway_that_a_mini_gateway_turns_away_is_warned_of() -> None:
+    head = HEAD.replace(
+        "gateway:", "gateways: {b: {listeners: {https: {port: 9, hosts: [b.example]}}}}\ngateway:"
+    )
+    head = head.replace('sock"]', 'sock"], mini_gateway: {port: 7, callers: [b]}')
+    warnings = plan(NOTES.replace("{host", "{gateway: main, host"), head).warnings
+    assert any("refuses gateway main" in warning for warning in warnings)
+
+
+def test_sign_in_with_nobody_is_refused() -> None:
+    routes = "  n: {host: notes.localhost, to: notes, login: {with: []}, access: [{allow: {}}]}\n"
+    assert codes(routes) == ["plan.no-provider"]
+
+
 def test_a_record_is_what_the_policy_hash_is_of() -> None:
     route = the(plan(NOTES), "notes")
     assert record(route).hash == route.policy
