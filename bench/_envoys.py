@@ -54,14 +54,13 @@ def application(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def yardstick(folder: Path, upstream: int) -> Iterator[tuple[int, int, int]]:
-    """The plain proxy before `upstream`: (pid, port, the same behind TLS)."""
-    plain, secure = free_port(), free_port()
+def yardstick(folder: Path, upstream: int, *, tls: bool) -> Iterator[tuple[int, int]]:
+    """The plain proxy before `upstream`: (pid, port)."""
+    port, name = free_port(), "secure" if tls else "plain"
     route = {"match": {"prefix": "/"}, "route": {"cluster": "application"}}
-    listeners = [
-        _listener("plain", plain, route),
-        {**_listener("secure", secure, route), "filter_chains": [_secure(folder, route)]},
-    ]
+    front = _listener(name, port, route)
+    if tls:
+        front["filter_chains"][0]["transport_socket"] = _secure(folder)
     cluster = {
         "name": "application",
         "type": "STATIC",
@@ -71,9 +70,9 @@ def yardstick(folder: Path, upstream: int) -> Iterator[tuple[int, int, int]]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}],
         },
     }
-    with _running(folder, "yardstick", listeners, [cluster]) as pid:
-        _await_port(plain)
-        yield pid, plain, secure
+    with _running(folder, name, [front], [cluster]) as pid:
+        _await_port(port)
+        yield pid, port
 
 
 @contextlib.contextmanager
@@ -126,15 +125,14 @@ def _manager(name: str, route: Tree) -> Tree:
     }
 
 
-def _secure(folder: Path, route: Tree) -> Tree:
+def _secure(folder: Path) -> Tree:
     certificate, key = _certificate(folder)
     pair = {"certificate_chain": {"filename": certificate}, "private_key": {"filename": key}}
     context = {
         "@type": f"{_TYPE}transport_sockets.tls.v3.DownstreamTlsContext",
         "common_tls_context": {"tls_certificates": [pair], "alpn_protocols": ["h2", "http/1.1"]},
     }
-    socket_ = {"name": "envoy.transport_sockets.tls", "typed_config": context}
-    return {"filters": [_manager("secure", route)], "transport_socket": socket_}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
 def _certificate(folder: Path) -> tuple[str, str]:

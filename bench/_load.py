@@ -1,46 +1,23 @@
-"""Closed-loop load: `wrk` where it is installed, else connections of our own in one thread.
+"""Load in bursts: four requests on each of 32 kept-alive connections, as fast as they are answered.
 
-Both send the same requests over kept-alive connections and rotate through the given cookies, one
-a request. An answer that is not 200 is counted, and a slice with one is worth nothing.
+Within a burst the proxy is saturated, as in a closed loop; between bursts it rests. A burst ends
+before the caches of the machine, or its other users, have become others: contestants take turns
+by burst. The rests also give the control plane, on the other core, time to take the decision log,
+so that no entry is dropped and none is measured as free.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import select
-import shutil
 import socket
 import ssl
-import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-from _machine import cores
-
 CONNECTIONS: Final = 32
-_SCRIPT: Final = """\
-local requests, at = {}, 0
-function init(arguments)
-  for line in io.lines(arguments[1]) do
-    if line ~= "" then wrk.headers["cookie"] = line end
-    requests[#requests + 1] = wrk.format("GET", arguments[2])
-  end
-end
-function request()
-  at = at % #requests + 1
-  return requests[at]
-end
-function done(summary, latency)
-  local errors = summary.errors
-  local bad = errors.status + errors.connect + errors.read + errors.write + errors.timeout
-  io.write(string.format('\\nRESULT {"requests": %d, "bad": %d, "p50": %f, "p99": %f}\\n',
-    summary.requests, bad, latency:percentile(50) / 1000, latency:percentile(99) / 1000))
-end
-"""
+IN_A_ROW: Final = 4
+"""Requests on each connection in one burst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,52 +29,33 @@ class Target:
     host: str
     path: str = "/"
     cookies: Sequence[str] = field(default=("",), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one slice of load gave. Latencies in milliseconds."""
-
-    requests: int
-    bad: int
-    p50: float
-    p99: float
-
-
-def generator() -> str:
-    """Which one is used on this machine."""
-    return "wrk" if shutil.which("wrk") else "python"
+    """One a request, in turn."""
 
 
 class Load:
-    """Load on one target from the last core. The folder holds what `wrk` reads."""
+    """Open connections to one target."""
 
-    def __init__(self, folder: Path, name: str, target: Target) -> None:
-        self._target = target
-        self._script = folder / "load.lua"
-        self._cookies = folder / f"cookies-{name}.txt"
-        self._script.write_text(_SCRIPT)
-        self._cookies.write_text("".join(f"{cookie}\n" for cookie in target.cookies))
+    def __init__(self, target: Target) -> None:
+        self._requests = [request(target, cookie) for cookie in target.cookies]
+        self._next = 0
+        self._connections = [connect(target) for _ in range(CONNECTIONS)]
 
-    def run(self, seconds: float, connections: int = CONNECTIONS) -> Outcome:
-        """As many requests as get answers within `seconds`."""
-        if generator() == "wrk":
-            return self._wrk(seconds, connections)
-        return _python(self._target, seconds, connections)
+    def burst(self) -> int:
+        """The number of requests; every one was answered with 200."""
+        for _ in range(IN_A_ROW):
+            for one in self._connections:
+                one.sendall(self._requests[self._next])
+                self._next = (self._next + 1) % len(self._requests)
+            for one in self._connections:
+                head = answer(one)[:12]
+                if head != b"HTTP/1.1 200":
+                    raise RuntimeError(f"an answer began with {head!r}")
+        return IN_A_ROW * CONNECTIONS
 
-    def _wrk(self, seconds: float, connections: int) -> Outcome:
-        target = self._target
-        scheme = "https" if target.tls else "http"
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
-        command += ["-s", str(self._script), "-H", f"Host: {target.host}"]
-        command += [f"{scheme}://127.0.0.1:{target.port}/", "--", str(self._cookies), target.path]
-        if len(cores()) > 1 and shutil.which("taskset"):
-            command = ["taskset", "-c", str(cores()[-1]), *command]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
-        if found is None:
-            raise RuntimeError(f"wrk said: {done.stdout}{done.stderr}")
-        return Outcome(**json.loads(found.group(1)))
+    def close(self) -> None:
+        """No connection is left."""
+        for one in self._connections:
+            one.close()
 
 
 def secure_context() -> ssl.SSLContext:
@@ -143,34 +101,3 @@ def answer(connection: socket.socket) -> bytes:
         data += chunk
         missing -= len(chunk)
     return data
-
-
-def _python(target: Target, seconds: float, connections: int) -> Outcome:
-    """One request at a time on each connection, all of them asked as soon as they answered."""
-    asked = [request(target, cookie) for cookie in target.cookies]
-    sockets = {one.fileno(): one for one in (connect(target) for _ in range(connections))}
-    poll = select.epoll()
-    for number in sockets:
-        poll.register(number, select.EPOLLIN)
-    count = bad = 0
-    latencies: list[float] = []
-    started: dict[int, float] = {}
-
-    def ask(number: int) -> None:
-        started[number] = time.perf_counter()
-        sockets[number].sendall(asked[(count + number) % len(asked)])
-
-    end = time.monotonic() + seconds
-    for number in sockets:
-        ask(number)
-    while time.monotonic() < end:
-        for number, _ in poll.poll(0.1):
-            bad += not answer(sockets[number]).startswith(b"HTTP/1.1 200")
-            latencies.append((time.perf_counter() - started[number]) * 1000)
-            count += 1
-            ask(number)
-    for one in sockets.values():
-        one.close()
-    latencies.sort()
-    middle, late = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
-    return Outcome(count, bad, middle, late)

@@ -15,12 +15,13 @@ FOREIGN: Final = 0.10
 """Share of one core that processes which are not ours may take before a slice is noisy."""
 STOLEN: Final = 0.05
 """Share of one core that the hypervisor may take."""
+_CORES: Final = sorted(os.sched_getaffinity(0))
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def cores() -> list[int]:
-    """The cores we may use."""
-    return sorted(os.sched_getaffinity(0))
+    """The cores that this process had when it began."""
+    return _CORES
 
 
 def pin(pid: int, core: int) -> None:

@@ -1,15 +1,19 @@
 """CPU per request of Ostiary's edge, as a ratio to a bare Envoy in the same round.
 
-Each round measures every contestant once, in rotated order; a ratio is taken within the round,
-and the median over rounds counts. What the noise of the machine does to one, it does to all.
+The contestants take turns by burst, in rotated order, all on the same core; what the noise of the
+machine does to one it does to all. A round is some tens of bursts of each. The ratio is taken
+within the round, and the median over rounds counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from _claim import Row, median
 from _envoys import application, yardstick
@@ -17,105 +21,96 @@ from _load import Load, Target
 from _machine import cores, cpu, moment, pin
 from _ostiary import HOST, Running, await_ok, folder, serving, write_document
 
-BARE = "bare"
-BARE_TLS = "bare TLS"
-LONGEST_SPREAD = 0.15
+BARE: Final = "bare"
+BARE_TLS: Final = "bare TLS"
+BURSTS: Final = 25
+"""Of each contestant in one round."""
+REST: Final = 0.005
+"""Seconds after each burst."""
+LONGEST_SPREAD: Final = 0.15
 """(largest - smallest) / median of the ratios, above which the rounds do not agree."""
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """Ratios of one contestant, one a round."""
+class Round:
+    """CPU microseconds a request, by contestant."""
 
-    ratios: tuple[float, ...]
-    own: float
-    """CPU microseconds a request, median."""
-    peer: float
-    noisy: bool
-
-    def row(self, name: str, goal: float, note: str = "") -> Row:
-        """The claim that the ratio is at most `goal`."""
-        words = f"{self.own:.1f} us against {self.peer:.1f} us"
-        spread = f"rounds {min(self.ratios):.2f} to {max(self.ratios):.2f}"
-        told = "; ".join(filter(None, [words, spread, note]))
-        return Row(name, "ratio", median(self.ratios), goal, noisy=self.noisy, peer=1.0, note=told)
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One contestant in one round."""
-
-    micros: float
+    micros: Mapping[str, float]
     noisy: bool
 
 
 class Bench:
-    """A bare Envoy and Ostiary's edge before the same application, on the same core in turn."""
+    """Bare Envoys and Ostiary's edge before the same application, on the same core in turn."""
 
     def __init__(self, stack: ExitStack, routes: Callable[[int], str]) -> None:
         """`routes(port)` is the document's part about the application on `port`."""
         self.home: Path = stack.enter_context(folder())
+        self._stack = stack
         backend, port = stack.enter_context(application(self.home))
-        bare, plain, secure = stack.enter_context(yardstick(self.home, port))
-        file, https = write_document(self.home, routes(port))
-        self.edge: Running = stack.enter_context(serving(self.home, file, https))
-        self._envoy = self.edge.envoy()
-        self._bare = bare
-        self._ours = [backend, bare, self._envoy, *self.edge.pythons()]
-        pin(backend, cores()[-1])
-        pin(bare, cores()[0])
+        plain, http = stack.enter_context(yardstick(self.home, port, tls=False))
+        secure, https = stack.enter_context(yardstick(self.home, port, tls=True))
+        file, ours = write_document(self.home, routes(port))
+        self.edge: Running = stack.enter_context(serving(self.home, file, ours))
+        self._all = [backend, plain, secure, self.edge.envoy(), *self.edge.pythons()]
+        for pid, core in ((backend, -1), (plain, 0), (secure, 0), (os.getpid(), -1)):
+            pin(pid, cores()[core])
         self.edge.spread()
-        self._loads = {
-            BARE: (bare, Load(self.home, "bare", Target(plain, tls=False, host=HOST))),
-            BARE_TLS: (bare, Load(self.home, "bare-tls", Target(secure, tls=True, host=HOST))),
-        }
+        self._pids: dict[str, int] = {}
+        self._targets: dict[str, Target] = {}
+        self._put(BARE, plain, Target(http, tls=False, host=HOST))
+        self._put(BARE_TLS, secure, Target(https, tls=True, host=HOST))
 
-    def add(self, name: str, path: str, cookies: list[str]) -> None:
+    def add(self, name: str, path: str, cookies: Sequence[str] = ("",)) -> None:
         """A contestant: requests to our edge, which must answer 200."""
-        target = Target(self.edge.port, tls=True, host=HOST, path=path, cookies=cookies or [""])
+        target = Target(self.edge.port, tls=True, host=HOST, path=path, cookies=cookies)
         await_ok(target, 10)
-        self._loads[name] = (self._envoy, Load(self.home, name.replace(" ", "-"), target))
+        self._put(name, self.edge.envoy(), target)
 
-    def rounds(self, count: int, seconds: float) -> list[dict[str, Slice]]:
-        """Every contestant once a round, each warmed up before the first."""
-        for _, load in self._loads.values():
-            load.run(1)
-        names = list(self._loads)
-        return [
-            {name: self._slice(name, seconds) for name in names[turn:] + names[:turn]}
-            for turn in (number % len(names) for number in range(count))
-        ]
+    def rounds(self, count: int) -> list[Round]:
+        """`count` rounds, after one that warms everything up and is left out."""
+        loads = {name: Load(target) for name, target in self._targets.items()}
+        for load in loads.values():
+            self._stack.callback(load.close)
+        return [self._round(loads) for _ in range(count + 1)][1:]
 
-    def _slice(self, name: str, seconds: float) -> Slice:
-        pid, load = self._loads[name]
-        before, used = moment(self._ours), cpu([pid])
-        outcome = load.run(seconds)
-        used, after = cpu([pid]) - used, moment(self._ours)
-        if outcome.bad:
-            raise RuntimeError(f"{outcome.bad} of {outcome.requests} answers to {name} were no 200")
-        return Slice(used * 1e6 / outcome.requests, before.noisy(after))
+    def _put(self, name: str, pid: int, target: Target) -> None:
+        self._pids[name], self._targets[name] = pid, target
 
-
-def contest(rounds: list[dict[str, Slice]], name: str, peer: str = BARE) -> Contest:
-    """`name` against `peer` in every round."""
-    own, other = [one[name] for one in rounds], [one[peer] for one in rounds]
-    ratios = tuple(mine.micros / theirs.micros for mine, theirs in zip(own, other, strict=True))
-    loud = sum(mine.noisy or theirs.noisy for mine, theirs in zip(own, other, strict=True))
-    spread = (max(ratios) - min(ratios)) / median(ratios)
-    micros = median([one.micros for one in own]), median([one.micros for one in other])
-    return Contest(ratios, *micros, 2 * loud > len(ratios) or spread > LONGEST_SPREAD)
+    def _round(self, loads: Mapping[str, Load]) -> Round:
+        names, before = list(loads), moment(self._all)
+        used, requests = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
+        for number in range(BURSTS):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                at = cpu([self._pids[name]])
+                requests[name] += loads[name].burst()
+                time.sleep(REST)
+                used[name] += cpu([self._pids[name]]) - at
+        micros = {name: used[name] / requests[name] * 1e6 for name in names}
+        return Round(micros, before.noisy(moment(self._all)))
 
 
-def length(*, quick: bool) -> tuple[int, float]:
-    """Rounds and seconds of a slice."""
-    return (3, 1.0) if quick else (9, 2.0)
+def ratio(rounds: Sequence[Round], row: str, goal: float, pair: tuple[str, str]) -> Row:
+    """The claim that the first of `pair` costs at most `goal` times the second."""
+    own, peer = ([one.micros[name] for one in rounds] for name in pair)
+    ratios = [mine / theirs for mine, theirs in zip(own, peer, strict=True)]
+    value = median(ratios)
+    loud = 2 * sum(one.noisy for one in rounds) > len(rounds)
+    noisy = loud or max(ratios) - min(ratios) > LONGEST_SPREAD * value
+    note = (
+        f"{median(own):.1f} us against {median(peer):.1f} us of {pair[1]}; "
+        f"rounds {min(ratios):.2f} to {max(ratios):.2f}"
+    )
+    return Row(row, "ratio", value, goal, noisy=noisy, peer=1.0, note=note)
 
 
-def against_both(
-    rounds: list[dict[str, Slice]], contestants: Mapping[str, float]
-) -> Iterator[Row]:
+def against_both(rounds: Sequence[Round], goals: Mapping[str, float]) -> Iterator[Row]:
     """Two rows each: against a bare Envoy without TLS (the claim), and against one with it."""
-    for name, goal in contestants.items():
-        yield contest(rounds, name).row(name, goal)
-        note = "the part that is not TLS"
-        yield contest(rounds, name, BARE_TLS).row(f"{name}, against bare TLS", goal, note)
+    for name, goal in goals.items():
+        yield ratio(rounds, name, goal, (name, BARE))
+        yield ratio(rounds, f"{name}, against bare TLS", goal, (name, BARE_TLS))
+
+
+def length(*, quick: bool) -> int:
+    """Rounds."""
+    return 5 if quick else 25

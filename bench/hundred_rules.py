@@ -26,7 +26,7 @@ def measure(quick: bool) -> Iterator[Row]:  # noqa: FBT001  the shape that main(
         path, groups = last(RULES)
         cookies = SignedIn(bench.edge.state, HOST).cookies(1, groups)
         bench.add("hundred_rules", path, cookies)
-        yield from against_both(bench.rounds(*length(quick=quick)), GOALS)
+        yield from against_both(bench.rounds(length(quick=quick)), GOALS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from _claim import Row, main
 from _ostiary import HOST
-from _ratio import BARE_TLS, Bench, contest, length
+from _ratio import BARE, BARE_TLS, Bench, length, ratio
 
 GOAL = 1.10
 ROUTES = """\
@@ -24,11 +24,11 @@ def measure(quick: bool) -> Iterator[Row]:  # noqa: FBT001  the shape that main(
     """Two rows: against TLS (the claim), and against plain HTTP."""
     with ExitStack() as stack:
         bench = Bench(stack, lambda port: ROUTES.format(port=port, host=HOST))
-        bench.add("plain", "/", [])
-        rounds = bench.rounds(*length(quick=quick))
-        yield contest(rounds, "plain", BARE_TLS).row("plain_route", GOAL)
-        note = "our side pays for TLS, the other does not"
-        yield contest(rounds, "plain").row("plain_route, against plain HTTP", GOAL, note)
+        bench.add("plain", "/")
+        rounds = bench.rounds(length(quick=quick))
+        yield ratio(rounds, "plain_route", GOAL, ("plain", BARE_TLS))
+        # Our side pays for TLS here, the other does not.
+        yield ratio(rounds, "plain_route, against plain HTTP", GOAL, ("plain", BARE))
 
 
 if __name__ == "__main__":

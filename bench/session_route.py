@@ -27,7 +27,7 @@ def measure(quick: bool) -> Iterator[Row]:  # noqa: FBT001  the shape that main(
         cookies = SignedIn(bench.edge.state, HOST).cookies(2000, groups)
         for name, count in zip(GOALS, (1, 2000), strict=True):
             bench.add(name, path, cookies[:count])
-        yield from against_both(bench.rounds(*length(quick=quick)), GOALS)
+        yield from against_both(bench.rounds(length(quick=quick)), GOALS)
 
 
 if __name__ == "__main__":
