@@ -6,7 +6,7 @@ Pure. Fed by the plan; feeds the admin API and the command line.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ostiary.plan.model import Plan, Route, Service, SignIn
@@ -36,7 +36,7 @@ class Effective:
     policy: str
     denied: str
     """Why all its traffic is refused; empty as long as the block is sound."""
-    origins: Mapping[str, str]
+    origins: Mapping[str, str] = field(default_factory=dict)
     """Which level each part of `blocks` came from: `cors.origins` -> `gateway main`."""
 
 
