@@ -44,6 +44,8 @@ from ostiary.xds.server import XdsServer
 
 TOKEN_LIFE = 600.0
 """Seconds a join token is good for; `authority` counts the same."""
+LOG_PATIENCE = 1.5
+"""Seconds a proxy may hold back log entries before it sends them together."""
 SHORTEST_PASSWORD = 8
 """Characters (NIST SP 800-63B-4, section 3.1.1.2, allows no fewer with a second factor)."""
 
@@ -69,7 +71,9 @@ class Admin:
         revision = ledger.revision
         proxies = tuple(self._proxies())
         return Status(
-            RevisionStatus(ledger.number, revision.content, ledger.since) if revision else None,
+            RevisionStatus(ledger.number, revision.snapshot.revision, ledger.since)
+            if revision
+            else None,
             tuple(map(_gateway, revision.plan.gateways.values())) if revision else (),
             proxies,
             ledger.red((*self._serving_reds(), *self._log_reds(dropped), *_proxy_reds(proxies))),
@@ -78,9 +82,14 @@ class Admin:
         )
 
     async def explain(self, decision: str) -> Sequence[Explanation]:
-        """One explanation a record; what was logged so far is written first."""
-        await self.writer.flush()
-        return await asyncio.to_thread(self._explain, decision)
+        """One explanation a record; an entry that is still on its way is waited for."""
+        deadline = time.monotonic() + LOG_PATIENCE
+        while True:
+            await self.writer.flush()
+            found = await asyncio.to_thread(self._explain, decision)
+            if found or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(0.1)
 
     async def effective(self, route: str) -> Effective | None:
         """The route of the accepted revision."""

@@ -26,8 +26,9 @@ from ostiary.compiler.resources import Snapshot
 from ostiary.errors import Refused, Unreachable
 from ostiary.protos.descriptors import envoy_binary
 from ostiary.proxy.agent import Settings, run_agent
-from ostiary.proxy.events import Died, Event, Live, OnSpare, Through, Trouble
-from ostiary.proxy.folder import ADMIN_SOCKET, CONTROL_SOCKET, IDENTITY
+from ostiary.proxy.events import Away, Died, Event, Live, OnSpare, Through, Trouble
+from ostiary.proxy.folder import ADMIN_SOCKET, CONTROL_SOCKET
+from ostiary.proxy.identity import JoinToken
 from ostiary.proxy.spare import Spare
 from ostiary.xds.archive import from_bytes
 from ostiary.xds.server import XdsServer
@@ -83,7 +84,9 @@ def run_standalone(
         )
     place = Place((host, int(port)), ticket.control, folder)
     run_until_told(
-        lambda: run_agent(_settings(ticket.spec, place, ticket.token, _Terminal(say, ticket.spec)))
+        lambda: run_agent(
+            _settings(ticket.spec, place, lambda: ticket.token, _Terminal(say, ticket.spec))
+        )
     )
 
 
@@ -117,12 +120,10 @@ async def _supervised(installation: Installation, spec: ProxySpec, channel: Chan
         (control.host, control.port),
         installation.proxies / spec.name,
     )
-    joined = (place.folder / IDENTITY).exists()
-    token = None if joined else await _ask_token(spec, channel)
-    await run_agent(_settings(spec, place, token, channel))
+    await run_agent(_settings(spec, place, lambda: _ask_token(spec, channel), channel))
 
 
-def _settings(spec: ProxySpec, place: Place, token: str | None, channel: Teller) -> Settings:
+def _settings(spec: ProxySpec, place: Place, token: JoinToken, channel: Teller) -> Settings:
     return Settings(
         folder=place.folder,
         spiffe_id=spec.spiffe_id,
@@ -132,7 +133,7 @@ def _settings(spec: ProxySpec, place: Place, token: str | None, channel: Teller)
         envoy=envoy_binary(),
         bootstrap=lambda: _bootstrap(spec),
         listeners=spec.listeners,
-        join_token=lambda: token,
+        join_token=token,
         serve_spare=serve_spare,
         tell=lambda event: _tell(channel, spec, event),
     )
@@ -162,6 +163,8 @@ def _tell(channel: Teller, spec: ProxySpec, event: Event) -> None:
             channel.tell(envoy=pid)
         case Died(status, pause):
             channel.tell(say=f"the Envoy of {spec.name} ended with {status}; again in {pause:g} s")
+        case Away():
+            channel.tell(say=f"{spec.name}: the control plane is away; Envoy goes on as it is")
         case OnSpare(number):
             channel.tell(say=f"{spec.name}: the control plane is away; serving snapshot {number}")
         case Through():

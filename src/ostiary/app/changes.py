@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -18,6 +18,7 @@ import structlog
 from ostiary.app.ledger import Ledger
 from ostiary.app.pipeline import Pipeline, Revision, Understanding, content_hash
 from ostiary.errors import ConfigError, Faults, OstiaryError, Refused
+from ostiary.language.tree import Tree
 from ostiary.plan.model import Plan
 from ostiary.sources.files import Files
 from ostiary.sources.yaml_tree import parse
@@ -48,14 +49,13 @@ class Changes:
         recording = asyncio.create_task(self._record())
         try:
             await self._serve(*first)
-            async for _ in self.files.changes():
-                await self._change()
+            async for trees in self.files.changes():
+                await self._change(trees)
         finally:
             recording.cancel()
 
-    async def _change(self) -> None:
+    async def _change(self, trees: Sequence[Tree]) -> None:
         try:
-            trees = await asyncio.to_thread(self.files.read)
             await self._serve(self.understanding.plan(trees))
         except OstiaryError as error:
             self.ledger.reject(error)
@@ -70,10 +70,9 @@ class Changes:
                 f"the trust domain is {self.trust_domain} and cannot become {plan.trust_domain}",
                 "every identity is bound to it: start with a new state directory instead",
             )
-        content = content_hash(self.files.sources())
-        revision = await self.pipeline.publish(content, plan, time.time(), faults)
-        self.ledger.accept(revision)
-        self.ledger.since = time.time()
+        now = time.time()
+        revision = await self.pipeline.publish(plan, now, faults)
+        self.ledger.accept(revision, now)
         await self.accepted(revision)
         if not faults:
             self._unsaved.set()
@@ -101,22 +100,25 @@ async def first_plan(
     The documents; if they are wrong, the last accepted revision; if there is none, the documents
     without what is wrong. When nothing can be read at all, waits for a save that can.
     """
+    trees: Sequence[Tree] = await asyncio.to_thread(files.read)
     saves = files.changes()
     while True:
         try:
-            return understanding.plan(await asyncio.to_thread(files.read)), ()
+            return understanding.plan(trees), ()
         except OstiaryError as error:
             ledger.reject(error)
         newest = revisions.newest()
         if newest is not None:
             ledger.number = newest.number
-            texts = newest.sources.items()
-            trees = [tree for name, text in texts for tree in parse(name, text.encode())]
-            return understanding.plan(trees), ()
+            return understanding.plan(_trees(newest.sources)), ledger.faults
         try:
-            return understanding.first(await asyncio.to_thread(files.read))
+            return understanding.first(trees)
         except Faults:
-            await anext(saves)
+            trees = await anext(saves)
+
+
+def _trees(sources: Mapping[str, str]) -> list[Tree]:
+    return [tree for name, text in sources.items() for tree in parse(name, text.encode())]
 
 
 def _bug(error: Exception) -> Refused:

@@ -24,5 +24,6 @@ def check(documents: tuple[Path, ...]) -> tuple[tuple[ConfigError, ...], tuple[s
         plan = Understanding().plan(Files(documents).read())
     except Faults as faults:
         return faults.faults, ()
-    lint(compile_plan(plan, World(_NOWHERE, _NOWHERE, _NO_KEYS)))
+    for view in compile_plan(plan, World(_NOWHERE, _NOWHERE, _NO_KEYS)).views.values():
+        lint(view)
     return (), plan.warnings

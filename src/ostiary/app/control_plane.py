@@ -47,6 +47,7 @@ from ostiary.store.site import TRUST_DOMAIN, SiteStore
 from ostiary.xds.archive import to_bytes
 from ostiary.xds.server import XdsServer
 
+_DAY = 86_400.0
 _OPTIONS = (
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.keepalive_time_ms", 10_000),
@@ -165,7 +166,9 @@ class _ControlPlane:
         write_private(installation.ca_file, self._authority.web_bundle.decode())
         token = secrets.token_urlsafe(32)
         write_private(installation.token_file, token + "\n")
-        context = await asyncio.to_thread(self._admin_context)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        await asyncio.to_thread(self._admin_certificate, context)
 
         def ready(port: int) -> None:
             facts = {
@@ -186,23 +189,25 @@ class _ControlPlane:
             decisions_store=self._stores.decisions,
             revisions=self._stores.revisions,
         )
-        await run_api(
-            installation.admin.host,
-            installation.admin.port,
-            context=context,
-            token=token,
-            control_plane=admin,
-            ready=ready,
-        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._renew_admin(context))
+            host, port = installation.admin.host, installation.admin.port
+            serve = run_api(
+                host, port, context=context, token=token, control_plane=admin, ready=ready
+            )
+            group.create_task(serve)
 
-    def _admin_context(self) -> ssl.SSLContext:
+    def _admin_certificate(self, context: ssl.SSLContext) -> None:
+        """`context` answers with a fresh certificate from the next handshake on."""
         pair = self._authority.issue_serving(["127.0.0.1", "localhost"])
         file = self._installation.state / "admin.pem"
         write_private(file, (pair.key + pair.chain).decode())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(file)
-        return context
+
+    async def _renew_admin(self, context: ssl.SSLContext) -> None:
+        while True:
+            await asyncio.sleep(_DAY)
+            await asyncio.to_thread(self._admin_certificate, context)
 
     async def _listen(self) -> None:
         """What the supervisor asks: a join token for an agent, or to say again that all is well."""

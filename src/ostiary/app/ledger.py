@@ -28,6 +28,7 @@ class Ledger:
     revision: Revision | None = None
     number: int = 0
     since: float = 0.0
+    """When the served revision was accepted."""
     faults: tuple[ConfigError, ...] = ()
     """What is wrong with the newest save; the accepted revision goes on meanwhile."""
     trouble: OstiaryError | None = None
@@ -47,9 +48,9 @@ class Ledger:
             self.trouble = error
             self.say(f"refused, nothing is changed: {error}")
 
-    def accept(self, revision: Revision) -> None:
-        """`revision` is served from now on."""
-        self.revision = revision
+    def accept(self, revision: Revision, now: float) -> None:
+        """`revision` is served from `now` (seconds since the epoch) on."""
+        self.revision, self.since = revision, now
         self.faults = revision.faults
         self.trouble = None
         live = {

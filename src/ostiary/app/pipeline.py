@@ -34,8 +34,6 @@ from ostiary.xds.server import XdsServer
 class Revision:
     """One accepted state of the watched files and what it became."""
 
-    content: str
-    """Hash of the sources."""
     plan: Plan
     snapshot: Snapshot
     faults: tuple[ConfigError, ...] = ()
@@ -80,14 +78,14 @@ class Pipeline:
         self._recorded: set[str] = set()
 
     async def publish(
-        self, content: str, plan: Plan, now: float, faults: tuple[ConfigError, ...] = ()
+        self, plan: Plan, now: float, faults: tuple[ConfigError, ...] = ()
     ) -> Revision:
         """`plan` is on its way to every proxy when this returns."""
         snapshot = self._compiler.compile(plan, self.world)
         self._remember(plan, now)
         await self._serving.want(certificates(plan))
         self._xds.publish(snapshot)
-        return Revision(content, plan, snapshot, faults)
+        return Revision(plan, snapshot, faults)
 
     def _remember(self, plan: Plan, now: float) -> None:
         """`login` and `explain` can look up every policy before a proxy names it."""

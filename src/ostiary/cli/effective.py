@@ -44,4 +44,7 @@ def show(found: dict[str, Any]) -> None:
             terminal.field("", rule)
     for name, block in found["blocks"].items():
         terminal.field(name, json.dumps(block))
+        for part, origin in found["origins"].items():
+            if part.split(".")[0] == name:
+                terminal.field("", f"{part} comes from {origin}", terminal.QUIET)
     terminal.field("policy", found["policy"])

@@ -6,6 +6,7 @@ A command's file is imported only when the command is called, so that `ostiary -
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -60,6 +61,10 @@ def _usage(error: CycloptsError) -> Text:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command in `arguments` (default: of this process) and exit with its code."""
+    # gRPC writes to the terminal by itself, and watches forks it need not care about: we fork
+    # before any channel exists. Both must be said before it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         code = program()(list(sys.argv[1:] if arguments is None else arguments))
     except OstiaryError as error:

@@ -79,7 +79,13 @@ def bootstrap(
 
 def _one_stream() -> messages.Bootstrap.DynamicResources:
     """Delta ADS; the node is said once, for it is 60 kB long and each ACK would repeat it."""
-    grpc = core.GrpcService(envoy_grpc=core.GrpcService.EnvoyGrpc(cluster_name=CONTROL_CLUSTER))
+    # Without a policy of ours Envoy waits up to 30 s before it asks a control plane that was away.
+    again = core.RetryPolicy(
+        retry_back_off=core.BackoffStrategy(base_interval=seconds(0.1), max_interval=seconds(1))
+    )
+    grpc = core.GrpcService(
+        envoy_grpc=core.GrpcService.EnvoyGrpc(cluster_name=CONTROL_CLUSTER, retry_policy=again)
+    )
     source = core.ApiConfigSource(
         api_type=core.ApiConfigSource.DELTA_GRPC,
         transport_api_version=core.ApiVersion.V3,
