@@ -118,6 +118,7 @@ class Plane:
             sign_in="none",
             access={"route notes": ("allow editors write: groups editors",)},
             blocks={"timeouts": {"request": "0s"}},
+            origins={"timeouts.request": "gateway main"},
             policy=POLICY.hash,
             denied="",
         )

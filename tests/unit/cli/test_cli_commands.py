@@ -87,6 +87,7 @@ def test_effective_shows_levels_in_words(api: Api, state: Path) -> None:
     assert said.code == 0
     assert "allow editors write: groups editors" in said.out
     assert 'timeouts     {"request": "0s"}' in said.out
+    assert "timeouts.request comes from gateway main" in said.out
     missing = command("effective", "mail", "--state", state)
     assert missing.code == 1
     assert "no route 'mail'" in missing.err

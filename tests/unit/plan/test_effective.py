@@ -63,6 +63,7 @@ ROUTE = Route(
     blocks={"timeouts": Timeouts(request="30s")},
     policy="0123456789abcdef",
     place=PLACE,
+    origins={"timeouts.request": "gateway main"},
 )
 OWN = Route(
     key=Key("ostiary", "ostiary", "sign-in"),
@@ -89,6 +90,7 @@ def test_a_route_is_shown_whole() -> None:
     assert "/run/app.sock, 10.0.0.1:9001, behind its mini gateway 127.0.0.1:15443" in found.to
     assert "local at https://login.localhost:8443; tokens 60 s" in found.sign_in
     assert found.blocks["timeouts"] == {"request": "30s", "idle": "5m"}
+    assert found.origins == {"timeouts.request": "gateway main"}
     assert found.denied == ""
 
 

@@ -12,6 +12,7 @@ down_revision = None
 def upgrade() -> None:
     """Every table exists afterwards."""
     _people()
+    _sessions()
     _authority()
     _site()
     _revisions()
@@ -19,7 +20,7 @@ def upgrade() -> None:
 
 
 def _people() -> None:
-    """Accounts, their sessions and the codes between hosts."""
+    """Accounts and failed sign-ins."""
     op.create_table(
         "accounts",
         sa.Column("name", sa.String, primary_key=True),
@@ -35,6 +36,10 @@ def _people() -> None:
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("last", sa.Float, nullable=False),
     )
+
+
+def _sessions() -> None:
+    """Sessions, their refresh handles, and the codes that carry them to another host."""
     op.create_table(
         "sessions",
         sa.Column("sid", sa.String, primary_key=True),
