@@ -10,6 +10,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from ostiary.compiler import paths
 from ostiary.compiler.fetch import ads, seconds
 from ostiary.features.fragment import Filter
 from ostiary.protos import pack, type_url
@@ -42,12 +43,13 @@ _STREAMS: Final = 100
 def manager(
     stat_prefix: str, filters: Iterable[Filter], *, enabled: bool
 ) -> hcm.HttpConnectionManager:
-    """A connection manager with `filters` as ECDS slots and the router behind them."""
+    """A connection manager: decision id, path guard, `filters` as ECDS slots, router."""
     slots = [slot(one, enabled=enabled) for one in filters]
     return hcm.HttpConnectionManager(
         stat_prefix=stat_prefix,
         http_filters=[
             _decision_id(),
+            _static("ostiary.path", paths.guard()),
             *slots,
             _static("envoy.filters.http.router", router.Router(suppress_envoy_headers=True)),
         ],
@@ -64,7 +66,9 @@ def manager(
         server_name="ostiary",
         normalize_path=wkt.BoolValue(value=True),
         merge_slashes=True,
-        path_with_escaped_slashes_action=hcm.HttpConnectionManager.REJECT_REQUEST,
+        # The path guard refuses escaped slashes too, and in words.
+        path_with_escaped_slashes_action=hcm.HttpConnectionManager.KEEP_UNCHANGED,
+        local_reply_config=hcm.LocalReplyConfig(mappers=[paths.refusal()]),
         upgrade_configs=[hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
 

@@ -116,8 +116,6 @@ def _range(text: str) -> core.CidrRange:
 def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     made = manager(front.listener.name, front.filters, enabled=False)
     _to_plain_names(made)
-    # The path guard of each host refuses them too, and in words.
-    made.path_with_escaped_slashes_action = hcm.HttpConnectionManager.KEEP_UNCHANGED
     made.scoped_routes.CopyFrom(_scoped_routes())
     made.early_header_mutation_extensions.extend(
         (mutations.strip(keep_forwarded=trusted), mutations.place(front.listener, front.wildcards))
@@ -126,7 +124,7 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     made.append_x_forwarded_port = True
     made.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     made.request_id_extension.CopyFrom(fresh_request_id())
-    made.local_reply_config.CopyFrom(edge_replies(front.site))
+    made.local_reply_config.MergeFrom(edge_replies(front.site))
     made.access_log.extend(decision_log())
     return made
 

@@ -63,7 +63,7 @@ def _listener(
     connections.skip_xff_append = True
     connections.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     connections.set_current_client_cert_details.uri = True
-    connections.local_reply_config.CopyFrom(mini_replies())
+    connections.local_reply_config.MergeFrom(mini_replies())
     connections.access_log.extend(decision_log())
     chain = listener.FilterChain(
         name="mutual-tls",

@@ -4,14 +4,25 @@ Envoy has resolved dot segments, doubled slashes and unreserved escapes before; 
 could still be read in two ways is refused: `;` parameters, a second layer of escaping (`%25`),
 control characters, escaped slashes and backslashes, bytes that are no UTF-8 (RFC 3629, section 3)
 and overlong forms. The expression says what is *good*, so that what it fails to describe is
-refused. Feeds `scopes`.
+refused. Feeds `edge`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from ostiary.protos.messages import core, matcher, route
+from ostiary.protos import pack
+from ostiary.protos.messages import (
+    accesslog,
+    cel_filter,
+    core,
+    hcm,
+    matcher,
+    rbac,
+    rbac_filter,
+    route,
+    wkt,
+)
 
 _TAIL = "%[89ab][0-9a-f]"
 _UTF8 = "|".join(
@@ -30,22 +41,41 @@ _UTF8 = "|".join(
 _ASCII = "%(?:2[0-46-9a-e]|3[0-9ac-f]|[46][0-9a-f]|5[0-9abd-f]|7[0-9a-e])"
 GOOD_PATH: Final = rf"(?i)/(?:[!\"$&-:<->@-\[\]-~]|{_ASCII}|{_UTF8})*(?:\?.*)?"
 """The whole of a sound `:path`, query included (whose content is the application's affair)."""
-REFUSAL: Final = (
-    "400 Bad Request: this path can be read in more than one way "
-    "(; parameters, double escaping, control characters or broken UTF-8), so it goes nowhere.\n"
+PATH_GUARD: Final = "path-guard"
+"""The policy that refused the path, as the decision log sees it."""
+_REFUSAL: Final = (
+    "400 Bad Request: this path can be read in more than one way (; parameters, double escaping, "
+    "control characters or broken UTF-8), so it goes nowhere.\nDecision: %REQ(X-REQUEST-ID)%\n"
 )
 
 
-def guard() -> route.Route:
-    """The first route of every virtual host: answers 400, in words, what is not a sound path."""
-    good = matcher.RegexMatcher(regex=GOOD_PATH)
-    unsound = route.HeaderMatcher(
-        name=":path", string_match=matcher.StringMatcher(safe_regex=good), invert_match=True
+def guard() -> rbac_filter.RBAC:
+    """Refuses what is not a sound path, before any filter or route reads it.
+
+    One filter a listener, for the compiled expression takes 29 KiB: as a route of every host it
+    took more memory than all else.
+    """
+    good = matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex=GOOD_PATH))
+    unsound = route.HeaderMatcher(name=":path", string_match=good, invert_match=True)
+    policy = rbac.Policy(
+        permissions=[rbac.Permission(header=unsound)], principals=[rbac.Principal(any=True)]
     )
-    return route.Route(
-        name="ostiary/ostiary/path-guard",
-        match=route.RouteMatch(prefix="/", headers=[unsound]),
-        direct_response=route.DirectResponseAction(
-            status=400, body=core.DataSource(inline_string=REFUSAL)
+    rules = rbac.RBAC(action=rbac.RBAC.DENY, policies={PATH_GUARD: policy})
+    return rbac_filter.RBAC(rules=rules, rules_stat_prefix="path_")
+
+
+def refusal() -> hcm.ResponseMapper:
+    """Makes a 400 in words of what the guard refused."""
+    details = f'response.code_details == "rbac_access_denied_matched_policy[{PATH_GUARD}]"'
+    by_details = accesslog.ExtensionFilter(
+        name="envoy.access_loggers.extension_filters.cel",
+        typed_config=pack(cel_filter.ExpressionFilter(expression=details)),
+    )
+    return hcm.ResponseMapper(
+        filter=accesslog.AccessLogFilter(extension_filter=by_details),
+        status_code=wkt.UInt32Value(value=400),
+        body_format_override=core.SubstitutionFormatString(
+            text_format_source=core.DataSource(inline_string=_REFUSAL),
+            content_type="text/plain; charset=utf-8",
         ),
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ostiary.compiler.paths import guard
 from ostiary.compiler.resources import SCOPE, Resource, resource
 from ostiary.compiler.routes import Ground, Host, entries
 from ostiary.compiler.spelling import scope_name
@@ -74,7 +73,7 @@ def _virtual_host(host: str, routes: Sequence[Route], ground: Ground) -> route.V
     return route.VirtualHost(
         name=host,
         domains=[host],
-        routes=[guard(), *(made for _, made in ranked)],
+        routes=[made for _, made in ranked],
         retry_policy=_before_anything_was_sent(),
     )
 
