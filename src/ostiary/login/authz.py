@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import grpc.aio
 
+from ostiary.errors import Unreachable
 from ostiary.login.asked import read
 from ostiary.login.check import Check
 from ostiary.login.peer import grpc_uris, is_gateway
@@ -58,6 +59,14 @@ async def start_authz(
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(SERVICE, {"Check": handler}),)
     )
-    port = server.add_secure_port(address, credentials)
+    try:
+        port = server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        await server.stop(None)
+        raise Unreachable(
+            "port-taken",
+            f"login cannot listen on {address} for the proxies' questions",
+            "another process has this port; choose another or end that one",
+        ) from error
     await server.start()
     return server, port

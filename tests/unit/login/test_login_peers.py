@@ -7,6 +7,7 @@ import errno
 import socket
 import threading
 
+import grpc
 import httpx
 import pytest
 from login_site import GATEWAY, LOGIN, SERVICE, SIGN_IN, TRUST, Authority, Site, running
@@ -42,6 +43,14 @@ async def test_a_gateway_is_heard(site: Site) -> None:
 async def test_a_taken_port_is_said(site: Site) -> None:
     listen = Listen("127.0.0.1", site.bound.http, 0, None, None, TRUST)  # type: ignore[arg-type]
     with pytest.raises(Unreachable, match=f"127.0.0.1:{site.bound.http}"):
+        await run_login(listen, site.stores, issuer="ostiary", clock=site.clock)
+
+
+async def test_a_taken_port_for_the_proxies_is_said_too(site: Site) -> None:
+    who = site.authority.issue(LOGIN)
+    credentials = grpc.ssl_server_credentials([(who.key, who.certificate)])
+    listen = Listen("127.0.0.1", 0, site.bound.authz, None, credentials, TRUST)  # type: ignore[arg-type]
+    with pytest.raises(Unreachable, match=f"127.0.0.1:{site.bound.authz}"):
         await run_login(listen, site.stores, issuer="ostiary", clock=site.clock)
 
 
