@@ -195,7 +195,7 @@ def _by_scope(
     found: dict[str, dict[str, list[Route]]] = {}
     for one in routes:
         for host in one.hosts:
-            members = found.setdefault(scope_of(host, wildcards), {})
+            members = found.setdefault(scope_of(host, wildcards) if wildcards else host, {})
             members.setdefault(host, []).append(one)
     return found
 
