@@ -67,7 +67,8 @@ class Admin:
     async def status(self) -> Status:
         """How things are now."""
         ledger, counts = self.ledger, await asyncio.to_thread(self.decisions_store.counts)
-        dropped = counts.dropped + self.writer.counts().dropped
+        here = self.writer.counts()
+        dropped = counts.dropped + here.untold
         revision = ledger.revision
         proxies = tuple(self._proxies())
         return Status(
@@ -76,7 +77,7 @@ class Admin:
             else None,
             tuple(map(_gateway, revision.plan.gateways.values())) if revision else (),
             proxies,
-            ledger.red((*self._serving_reds(), *self._log_reds(dropped), *_proxy_reds(proxies))),
+            ledger.red((*self._serving_reds(), *self._log_reds(here.dropped), *_proxy_reds(proxies))),
             revision.plan.warnings if revision else (),
             LogStatus(counts.written, dropped, counts.kept),
         )

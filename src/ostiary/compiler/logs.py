@@ -59,12 +59,16 @@ def _status(*, failed: bool) -> accesslog.AccessLogFilter:
 
 
 def _rbac(*, denied: bool) -> accesslog.AccessLogFilter:
-    """A redirect to the sign-in page is a refusal too, though its status is 302."""
+    """A redirect to the sign-in page is a refusal too, though its status is 302.
+
+    Both results are spelt out: this filter does not heed a matcher's `invert`.
+    """
     result = matcher.MetadataMatcher(
         filter=RBAC_METADATA,
         path=[matcher.MetadataMatcher.PathSegment(key=_ENFORCED)],
-        value=matcher.ValueMatcher(string_match=matcher.StringMatcher(exact="denied")),
-        invert=not denied,
+        value=matcher.ValueMatcher(
+            string_match=matcher.StringMatcher(exact="denied" if denied else "allowed")
+        ),
     )
     return accesslog.AccessLogFilter(
         metadata_filter=accesslog.MetadataFilter(

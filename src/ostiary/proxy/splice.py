@@ -21,6 +21,7 @@ class End(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._other: End | None = None
+        self._early = b""
 
     def join(self, other: End) -> None:
         """Bytes flow both ways from now on, until either end closes."""
@@ -29,6 +30,10 @@ class End(asyncio.Protocol):
             self.close()
             other.close()
             return
+        mine, theirs = self._early, other._early
+        self._early = other._early = b""
+        other._write(mine)
+        self._write(theirs)
         self._resume()
         other._resume()
 
@@ -50,9 +55,12 @@ class End(asyncio.Protocol):
             self._opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """To the other end."""
-        if self._other is not None and self._other._transport is not None:  # noqa: SLF001
-            self._other._transport.write(data)  # noqa: SLF001
+        """To the other end; kept until there is one."""
+        if self._other is None:
+            # uvloop begins to read right after `connection_made`, whatever was said there.
+            self._early += data
+        else:
+            self._other._write(data)  # noqa: SLF001
 
     def pause_writing(self) -> None:
         """This end is slow: the other reads no more."""
@@ -70,6 +78,10 @@ class End(asyncio.Protocol):
             self.closed.set_result(None)
         if self._other is not None:
             self._other.close()
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None:
+            self._transport.write(data)
 
     def _resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing():

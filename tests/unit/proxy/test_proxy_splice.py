@@ -5,6 +5,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import uvloop
+
 from ostiary.proxy.splice import End
 
 PATIENCE = 5
@@ -97,3 +99,27 @@ async def test_an_end_that_closed_before_the_join_closes_the_other() -> None:
             first.join(second)
             await second.closed
         assert await far_reader.read() == b""
+
+
+def test_bytes_that_come_before_the_join_are_kept_on_the_loop_we_run_on() -> None:
+    # uvloop reads although reading was paused in `connection_made`.
+    assert uvloop.run(_said_before_the_join(b"hello")) == b"hello"
+
+
+async def _said_before_the_join(words: bytes) -> bytes:
+    loop = asyncio.get_running_loop()
+    answer = loop.create_future()
+    ends: list[End] = []
+    async with backend(answer) as behind, asyncio.timeout(PATIENCE):
+        server = await loop.create_server(lambda: End(ends.append), "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(words)
+        await asyncio.sleep(0.1)
+        ends[0].join((await loop.create_connection(End, "127.0.0.1", behind))[1])
+        reader, _ = await answer
+        heard = await reader.readexactly(len(words))
+        writer.close()
+        server.close()
+        ends[0].abort()
+        await asyncio.sleep(0.05)
+    return bytes(heard)
