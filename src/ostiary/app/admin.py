@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ostiary.api.ports import (
     AddressStatus,
@@ -24,6 +24,7 @@ from ostiary.api.ports import (
 )
 from ostiary.app.installation import Installation
 from ostiary.app.ledger import Ledger
+from ostiary.app.rotation import Rotation
 from ostiary.app.spec import specs_of
 from ostiary.app.ticket import Ticket
 from ostiary.authority.issuer import Authority
@@ -59,6 +60,7 @@ class Admin:
     authority: Authority
     xds: XdsServer
     serving: ServingSecrets
+    rotation: Rotation
     writer: Writer
     accounts: Accounts
     decisions_store: Decisions
@@ -77,7 +79,14 @@ class Admin:
             else None,
             tuple(map(_gateway, revision.plan.gateways.values())) if revision else (),
             proxies,
-            ledger.red((*self._serving_reds(), *self._log_reds(here.dropped), *_proxy_reds(proxies))),
+            ledger.red(
+                (
+                    *self._serving_reds(),
+                    *self._log_reds(here.dropped),
+                    *await asyncio.to_thread(self.rotation.reds),
+                    *_proxy_reds(proxies),
+                )
+            ),
             revision.plan.warnings if revision else (),
             LogStatus(counts.written, dropped, counts.kept),
         )
@@ -146,7 +155,11 @@ class Admin:
 
     def _policy(self, content: str) -> PolicyRecord | None:
         text = self.revisions.policy(content)
-        return None if text is None else load(text)
+        if text is None:
+            return None
+        routes = self.ledger.revision.plan.routes if self.ledger.revision else ()
+        now = next((str(route.place) for route in routes if route.policy == content), None)
+        return replace(load(text), place=now) if now is not None else load(text)
 
     def _plan(self) -> Plan:
         if self.ledger.revision is None:

@@ -42,6 +42,7 @@ class Changes:
     trust_domain: str
     accepted: Accepted
     """Told of each accepted revision, after it is on its way."""
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _unsaved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, first: First) -> None:
@@ -63,7 +64,17 @@ class Changes:
             _log.exception("a change could not be taken")
             self.ledger.reject(_bug(error))
 
+    async def again(self) -> None:
+        """The accepted revision is compiled once more, for a world that has changed."""
+        revision = self.ledger.revision
+        if revision is not None:
+            await self._serve(revision.plan, revision.faults)
+
     async def _serve(self, plan: Plan, faults: tuple[ConfigError, ...] = ()) -> None:
+        async with self._turn:
+            await self._publish(plan, faults)
+
+    async def _publish(self, plan: Plan, faults: tuple[ConfigError, ...]) -> None:
         if plan.trust_domain != self.trust_domain:
             raise Refused(
                 "trust-domain-changed",

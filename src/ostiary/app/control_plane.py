@@ -24,6 +24,7 @@ from ostiary.app.installation import Installation, write_facts, write_private
 from ostiary.app.ledger import Ledger
 from ostiary.app.pipeline import Pipeline, Revision, Understanding
 from ostiary.app.process import run_until_told
+from ostiary.app.rotation import Rotation
 from ostiary.app.spec import ProxySpec, specs_of
 from ostiary.authority.enrolment import Visible, open_handler, peer_handler
 from ostiary.authority.issuer import Authority
@@ -127,6 +128,7 @@ class _ControlPlane:
             accepted=self._accepted,
         )
         self._authority, self._serving = authority, serving
+        self._pipeline, self._changes = pipeline, changes
         own = OwnCredentials(authority, control_plane_id(domain))
         server = self._grpc(own)
         await server.start()
@@ -134,10 +136,16 @@ class _ControlPlane:
             async with asyncio.TaskGroup() as group:
                 for task in (own.run(), serving.run(), self._writer.run(), self._listen()):
                     group.create_task(task)
-                group.create_task(self._admin())
+                rotation = Rotation(stores.keys, self._ledger, self._xds, self._republish)
+                group.create_task(rotation.run())
+                group.create_task(self._admin(rotation))
                 group.create_task(changes.run(first))
         finally:
             await server.stop(0)
+
+    async def _republish(self) -> None:
+        self._pipeline.world = self._world()
+        await self._changes.again()
 
     def _world(self) -> World:
         keys = jwks(self._stores.keys.published())
@@ -160,7 +168,7 @@ class _ControlPlane:
         server.add_secure_port(f"{enrolment.host}:{enrolment.port}", own.grpc_open())
         return server
 
-    async def _admin(self) -> None:
+    async def _admin(self, rotation: Rotation) -> None:
         """The admin API, and the files by which the command line finds it."""
         installation = self._installation
         write_private(installation.ca_file, self._authority.web_bundle.decode())
@@ -184,6 +192,7 @@ class _ControlPlane:
             authority=self._authority,
             xds=self._xds,
             serving=self._serving,
+            rotation=rotation,
             writer=self._writer,
             accounts=self._stores.accounts,
             decisions_store=self._stores.decisions,

@@ -7,7 +7,7 @@ never changed; so a decision can be explained long after the document has moved 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
@@ -24,7 +24,7 @@ class PolicyRecord:
     levels: tuple[Level, ...]
     login: bool
     place: str
-    """`file:line:column` of the route."""
+    """`file:line:column` of the route when the record was made; not part of the hash."""
 
     def dump(self) -> str:
         """Canonical JSON: equal records give equal text."""
@@ -32,8 +32,8 @@ class PolicyRecord:
 
     @property
     def hash(self) -> str:
-        """The first 16 hex digits of the SHA-256 of `dump()`."""
-        return hashlib.sha256(self.dump().encode()).hexdigest()[:16]
+        """The first 16 hex digits of the SHA-256 of what decides: a moved line changes nothing."""
+        return hashlib.sha256(replace(self, place="").dump().encode()).hexdigest()[:16]
 
 
 def load(text: str) -> PolicyRecord:

@@ -80,6 +80,13 @@ class Keys:
             rows = connection.execute(query).all()
         return tuple(self._open(kid, sealed) for kid, sealed in rows)
 
+    def in_use_since(self) -> float:
+        """When the current key came into use; `inf` when there is none yet."""
+        query = select(SIGNING_KEYS.c.since).where(SIGNING_KEYS.c.state == KeyState.CURRENT)
+        with self._database.read() as connection:
+            since = connection.execute(query).scalar()
+        return float("inf") if since is None else float(since)
+
     def promote(self, now: float) -> None:
         """The next key is current, the current one retired, and a new next key is published.
 
