@@ -83,7 +83,7 @@ class Admin:
                 (
                     *self._serving_reds(),
                     *self._log_reds(here.dropped),
-                    *await asyncio.to_thread(self.rotation.reds),
+                    *self.rotation.reds(),
                     *_proxy_reds(proxies),
                 )
             ),

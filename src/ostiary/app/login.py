@@ -38,6 +38,7 @@ def run_login_process(installation: Installation, _channel: socket.socket) -> No
 
 async def _run(installation: Installation) -> None:
     database = Database.in_folder(installation.state)
+    await asyncio.to_thread(database.create)  # we may be here before the control plane
     seal = Seal.in_folder(installation.state)
     site = SiteStore(database)
     stores = Stores(
