@@ -101,21 +101,16 @@ class Student:
 
     def _resolve_routes(self, document: Document, doors: Mapping[str, Door]) -> None:
         """Bring `_routes` and `_tally` up to `document`, looking only at what changed."""
-        before = self._document
-        same = (
-            document.gateways is before.gateways
-            and document.services is before.services
-            and document.providers is before.providers
-        )
-        self._document = document
-        if not same:
-            self._arounds = self._look_around(document, doors)
-            self._routes, self._tally = {}, Tally()
+        touched = self._look_around(document, doors)
         known = self._routes
+        doubtful = self._tally.doubtful if touched else {}
         changed = {
             name: self._resolve_route(noun, document)
             for name, noun in document.routes.items()
-            if (one := known.get(name)) is None or one.noun is not noun
+            if (one := known.get(name)) is None
+            or one.noun is not noun
+            or noun.value.to in touched
+            or one in doubtful  # its hint may name what has come or gone
         }
         # First in, then out: what both sides have, such as a host's own route, stays as it is.
         for one in changed.values():
@@ -126,17 +121,28 @@ class Student:
         known = {**known, **changed}
         self._routes = {name: known[name] for name in document.routes}
 
-    def _look_around(
-        self, document: Document, doors: Mapping[str, Door]
-    ) -> dict[tuple[str, str | None], Around]:
-        """What stands around a route, for every pair of gateway and service."""
+    def _look_around(self, document: Document, doors: Mapping[str, Door]) -> frozenset[str]:
+        """Bring `_arounds` up to `document`; the services that came, went or changed.
+
+        With another gateway or provider nothing is remembered.
+        """
+        before, self._document = self._document, document
+        now, then = document.services, before.services
+        if document.gateways is before.gateways and document.providers is before.providers:
+            touched = _differences(now, then)
+        else:
+            touched = frozenset(now)
+            self._arounds, self._routes, self._tally = {}, {}, Tally()
         providers = tuple(document.providers)
-        services = [(name, noun, local(name)) for name, noun in document.services.items()]
-        return {
-            (name, to): Around(each, noun, key, providers)
-            for name, each in doors.items()
-            for to, noun, key in ((None, None, None), *services)
-        }
+        for name, each in doors.items():
+            self._arounds[name, None] = Around(each, None, None, providers)
+            for to in touched:
+                noun = now.get(to)
+                if noun is None:
+                    del self._arounds[name, to]
+                else:
+                    self._arounds[name, to] = Around(each, noun, local(to), providers)
+        return touched
 
     def _resolve_route(self, noun: Noun[written.Route], document: Document) -> Resolution:
         gateways, to = document.gateways, noun.value.to
@@ -166,6 +172,16 @@ class Student:
         yield from chain.from_iterable(one.routes for one in self._routes.values())
         yield from map(sign_in_route, signs.values())
         yield from self._tally.own.values()
+
+
+def _differences(
+    now: Mapping[str, Noun[Service]], then: Mapping[str, Noun[Service]]
+) -> frozenset[str]:
+    """The names under which not the very same noun stands."""
+    if now is then:
+        return frozenset()
+    changed = {name for name, noun in now.items() if then.get(name) is not noun}
+    return frozenset(changed | (then.keys() - now.keys()))
 
 
 def _missing_references(noun: Noun[written.Route], document: Document) -> Iterator[ConfigError]:

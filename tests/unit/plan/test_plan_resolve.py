@@ -296,6 +296,27 @@ def test_a_remembering_resolver_gives_what_a_new_one_gives() -> None:
         )
 
 
+def test_a_service_that_comes_changes_or_goes_is_not_remembered_wrongly() -> None:
+    reader, resolver = Reader(), Resolver()
+    head, others = _trees(0), _trees(4)[1:]
+    mine = "routes: {x: {host: x.apps.localhost, to: mine, access: public}}"
+    service = 'services: {{mine: {{at: ["127.0.0.1:{}"], connect_timeout: {}s}}}}'
+    for text in (
+        service.format(9001, 1),
+        service.format(9001, 3),
+        "{}",
+        service.format(9002, 3),
+    ):
+        step = [*head, *others, *parse("mine.yaml", text.encode()), *parse("x.yaml", mine.encode())]
+        if text == "{}":
+            with pytest.raises(Faults):
+                resolver.resolve(reader.read(step))
+            continue
+        warm, cold = resolver.resolve(reader.read(step)), resolve(read(step))
+        assert sorted(warm.routes, key=str) == sorted(cold.routes, key=str)
+        assert warm.services == cold.services
+
+
 def test_an_unchanged_route_stays_the_same_value() -> None:
     reader, resolver = Reader(), Resolver()
     trees = _trees(4)
