@@ -15,8 +15,9 @@ from typing import TypeAlias
 
 import structlog
 
+from ostiary.app.history import History
 from ostiary.app.ledger import Ledger
-from ostiary.app.pipeline import Pipeline, Revision, Understanding, content_hash
+from ostiary.app.pipeline import Pipeline, Revision, Understanding
 from ostiary.errors import ConfigError, Faults, OstiaryError, Refused
 from ostiary.language.tree import Tree
 from ostiary.plan.model import Plan
@@ -38,26 +39,24 @@ class Changes:
     understanding: Understanding
     pipeline: Pipeline
     ledger: Ledger
-    revisions: Revisions
+    history: History
     trust_domain: str
     accepted: Accepted
     """Told of each accepted revision, after it is on its way."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _unsaved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, first: First) -> None:
         """Serve `first`, then every save, until cancelled."""
-        recording = asyncio.create_task(self._record())
-        try:
-            await self._serve(*first)
-            async for trees in self.files.changes():
-                await self._change(trees)
-        finally:
-            recording.cancel()
+        await self._serve(*first)
+        if not first[1]:
+            self.history.keep(self.files.sources())
+        async for trees in self.files.changes():
+            await self._change(trees)
 
     async def _change(self, trees: Sequence[Tree]) -> None:
         try:
             await self._serve(self.understanding.plan(trees))
+            self.history.keep(self.files.sources())
         except OstiaryError as error:
             self.ledger.reject(error)
         except Exception as error:  # noqa: BLE001  our bug must not end the last good revision
@@ -85,22 +84,6 @@ class Changes:
         revision = await self.pipeline.publish(plan, now, faults)
         self.ledger.accept(revision, now)
         await self.accepted(revision)
-        if not faults:
-            self._unsaved.set()
-
-    async def _record(self) -> None:
-        """The history follows the proxies: many saves in a row become one entry."""
-        while True:
-            await self._unsaved.wait()
-            self._unsaved.clear()
-            revision = self.ledger.revision
-            if revision is not None and not revision.faults:
-                sources = dict(self.files.sources())
-                kept = await asyncio.to_thread(
-                    self.revisions.accept, content_hash(sources), sources, time.time()
-                )
-                self.ledger.number = kept.number
-            await asyncio.sleep(0.5)
 
 
 async def first_plan(

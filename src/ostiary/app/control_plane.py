@@ -20,6 +20,7 @@ from ostiary.api.server import run_api
 from ostiary.app.admin import Admin
 from ostiary.app.changes import Changes, first_plan
 from ostiary.app.channel import Channel
+from ostiary.app.history import History
 from ostiary.app.installation import Installation, write_facts, write_private
 from ostiary.app.ledger import Ledger
 from ostiary.app.pipeline import Pipeline, Revision, Understanding
@@ -118,12 +119,13 @@ class _ControlPlane:
         await asyncio.to_thread(stores.site.put, TRUST_DOMAIN, domain)
         serving = ServingSecrets(authority, self._announce)
         pipeline = Pipeline(self._world(), self._xds, serving, stores.revisions, stores.site)
+        history = History(stores.revisions, self._ledger)
         changes = Changes(
             files=files,
             understanding=understanding,
             pipeline=pipeline,
             ledger=self._ledger,
-            revisions=stores.revisions,
+            history=history,
             trust_domain=domain,
             accepted=self._accepted,
         )
@@ -139,6 +141,7 @@ class _ControlPlane:
                 rotation = Rotation(stores.keys, self._ledger, self._xds, self._republish)
                 group.create_task(rotation.run())
                 group.create_task(self._admin(rotation))
+                group.create_task(history.run())
                 group.create_task(changes.run(first))
         finally:
             await server.stop(0)

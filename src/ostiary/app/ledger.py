@@ -38,6 +38,8 @@ class Ledger:
     """Proxy -> the content hash of the newest snapshot it holds."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever a proxy has accepted something."""
+    unsaved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever the history has something to learn."""
 
     def reject(self, error: OstiaryError) -> None:
         """The newest save is refused; nothing else changes."""
@@ -60,21 +62,34 @@ class Ledger:
             for name in names
         }
         self.refusals = {key: one for key, one in self.refusals.items() if key in live}
+        self.unsaved.set()
 
     def acked(self, proxy: str, revision: str) -> None:
         """`xds.Reports`: every connected Envoy of `proxy` holds `revision`."""
         self.taken[proxy] = revision
         self.news.set()
+        self.unsaved.set()
 
     def refused(self, proxy: str, resources: tuple[Resource, ...], error: str) -> None:
         """`xds.Reports`: Envoy said no; the route is on deny until its line is changed."""
         for resource in resources:
-            place = str(resource.place)
+            place = self._written(resource, error)
             refusal = history.Refusal(proxy, resource.name, place, error, time.time())
             known = self.refusals.get((proxy, resource.name))
             self.refusals[proxy, resource.name] = refusal
             if known is None or known.reason != error:
                 self.say(f"{place}: xds.refused: {proxy} refused {resource.name}: {error}")
+        self.unsaved.set()
+
+    def _written(self, resource: Resource, error: str) -> str:
+        """The lines of the routes that `error` names; else the line of the resource."""
+        routes = self.revision.plan.routes if self.revision else ()
+        places = {
+            str(route.place): None
+            for route in routes
+            if f"{route.key.path}@{route.policy}" in error
+        }
+        return ", ".join(places) or str(resource.place)
 
     def red(self, more: Iterable[Red] = ()) -> tuple[Red, ...]:
         """Everything that is wrong now."""

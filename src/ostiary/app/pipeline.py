@@ -9,8 +9,7 @@ and `explain` must know before a proxy can ask them.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ostiary.authority.serving import ServingSecrets, Wanted
@@ -111,11 +110,3 @@ def certificates(plan: Plan) -> dict[str, Wanted]:
             ):
                 wanted[name] = Wanted(hosts, files)
     return wanted
-
-
-def content_hash(sources: Mapping[str, str]) -> str:
-    """One hash for all watched files: names and texts."""
-    digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(f"{name}\0{sources[name]}\0".encode())
-    return digest.hexdigest()[:16]
