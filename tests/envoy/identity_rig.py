@@ -291,7 +291,7 @@ def strip() -> Any:
 def _listener(port: int, facts: ListenerSite, sites: Sequence[tuple[str, Site]]) -> Any:
     hosts: dict[str, list[Any]] = {}
     for prefix, one in sorted(sites, key=lambda pair: -len(pair[0])):
-        parts = [f.fragment(one) for f in FEATURES if f is not limits]
+        parts = [f.fragment(one) for f in FEATURES]
         parts += [block.fragment(one) for block in one.blocks.values() if block.feature == "limits"]
         made = fold(one, parts, route.RouteMatch(prefix=prefix), "app")
         hosts.setdefault(one.host, []).append(made)

@@ -134,6 +134,7 @@ def test_a_caller_who_is_not_declared_is_refused(mini: Mini, caller: str) -> Non
 def test_the_edge_without_an_assertion_is_refused(mini: Mini) -> None:
     answer = mini.ask(EDGE)
     assert answer.status == 403
+    assert "no valid identity assertion" in answer.body
     assert answer["x-ostiary-decision"]
 
 

@@ -27,7 +27,9 @@ from ostiary.protos.messages import core, hcm, listener, route, tls, wkt
 
 LISTENER_NAME: Final = "mini"
 PEER_SLOT: Final = "ostiary.peer"
-"""The filter that knows the declared callers; the others are called as at the edge."""
+"""The filter that knows the declared callers."""
+ASSERTION_SLOT: Final = "ostiary.assertion"
+"""The filter that refuses who brings no assertion; the others are called as at the edge."""
 _BUFFER: Final = 64 << 10
 """Bytes one connection may make us hold in each direction."""
 
@@ -39,6 +41,7 @@ def mini_view(
     slots = (
         Filter(Stage.GATE, PEER_SLOT, assertion.callers(callers)),
         Filter(Stage.WHO, Stage.WHO.slot, assertion.verify(site)),
+        Filter(Stage.GATE, ASSERTION_SLOT, assertion.present(service.level)),
         Filter(Stage.MAY, Stage.MAY.slot, assertion.may(site, service.level)),
     )
     made = _listener(service, mini, manager(LISTENER_NAME, slots, enabled=True))

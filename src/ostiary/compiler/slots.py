@@ -15,6 +15,7 @@ from ostiary.features import (
     access,
     cors,
     cross_site,
+    forms,
     gate,
     hygiene,
     limits,
@@ -29,6 +30,7 @@ SLOTS: Final[tuple[Callable[[ListenerSite], tuple[Filter, ...]], ...]] = (
     access.slots,
     cors.slots,
     cross_site.slots,
+    forms.slots,
     gate.slots,
     hygiene.slots,
     limits.slots,
@@ -42,12 +44,17 @@ GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
     cross_site.fragment,
     gate.fragment,
     hygiene.fragment,
+    limits.fragment,
     login.fragment,
     sessions.fragment,
 )
 """Asked for every route that a person wrote, whatever blocks it has."""
 
-OWN_GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (cross_site.fragment,)
+OWN_GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
+    cross_site.fragment,
+    forms.fragment,
+    limits.own_pages,
+)
 """Asked for the routes of ours, whose pages `login` guards by itself."""
 
 

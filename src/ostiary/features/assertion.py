@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ostiary.policy.rules import Effect, Level, Rule
-from ostiary.policy.to_rbac import Credential, to_rbac
+from ostiary.policy.to_rbac import Credential, anybody, is_for_host, never, policy, some, to_rbac
 from ostiary.protos.messages import core, jwt, matcher, rbac, rbac_filter, route, wkt
 from ostiary.wire import ASSERTION_HEADER, ASSERTION_KEY, OFFLINE_HEADER
 
@@ -21,6 +21,8 @@ LIFETIME: Final = 300
 CLOCK_SKEW: Final = 5
 CALLER: Final = "caller"
 """The policy that refused the peer, as the decision log and `refusals` see it."""
+MISSING: Final = "assertion"
+"""The policy that refused a request without a valid assertion, as they see it."""
 _ANYBODY_KNOWN: Final = Rule(name="any assertion", effect=Effect.ALLOW)
 _CACHED_TOKENS: Final = 10_000
 _LONGEST_TOKEN: Final = 8_192
@@ -63,6 +65,15 @@ def callers(spiffe_ids: Iterable[str]) -> rbac_filter.RBAC:
     refuse = rbac.Policy(permissions=[rbac.Permission(any=True)], principals=[stranger])
     action = rbac.RBAC.Action.DENY
     return rbac_filter.RBAC(rules=rbac.RBAC(action=action, policies={CALLER: refuse}))
+
+
+def present(level: Level | None) -> rbac_filter.RBAC:
+    """Refuse what has no valid assertion, unless the service's own `access` needs none for it."""
+    open_to_all = False if level is None else anybody((level,))
+    known = is_for_host(Credential("*", "", ASSERTION_KEY))
+    missing = policy(never(some([known, open_to_all])))
+    action = rbac.RBAC.Action.DENY
+    return rbac_filter.RBAC(rules=rbac.RBAC(action=action, policies={MISSING: missing}))
 
 
 def may(site: MiniSite, level: Level | None) -> rbac_filter.RBAC:

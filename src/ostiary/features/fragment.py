@@ -36,6 +36,8 @@ class Stage(IntEnum):
     """Ask the route's own rules, to know whether the slow path is needed."""
     GATE = 60
     """Turn strangers away natively: they must not buy Python time."""
+    TURNS = 65
+    """One session may not ask the slow path without end, and so crowd the others out."""
     LOGIN = 70
     """The slow path: refresh, redirect, refusal page."""
     HANDOVER = 80
@@ -46,6 +48,8 @@ class Stage(IntEnum):
     """Limits per identity, counted only for those who may."""
     HYGIENE = 110
     """Take our cookies out of the request, and the application's forgeries out of the answer."""
+    WHOLE = 115
+    """Hold a form for a page of ours until all of it is here: slow senders occupy no `login`."""
     ROUTE = 120
     """Forward."""
 

@@ -1,7 +1,8 @@
 """Cookie hygiene in both directions: ours never reach the application, nor come from it.
 
 A stand-in for the guard, in Lua: Envoy has no native way to take one cookie out of a header. It
-runs last before the application and only on hosts where a cookie of ours can exist.
+runs last before the application and only on hosts where a cookie of ours can exist. Envoy passes a
+request on when its script fails, so every step is caught here: what cannot be cleaned is refused.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ local function lines(headers, name)
   return all
 end
 
-function envoy_on_request(handle)
+-- True when two cookies have one name of ours, of which two readers could choose differently.
+local function clean_request(handle)
   local headers = handle:headers()
   local cookie = headers:get("cookie")
-  if cookie == nil or not cookie:find(OURS, 1, true) then return end
+  if cookie == nil or not cookie:find(OURS, 1, true) then return false end
   if cookie:find(",", 1, true) then cookie = table.concat(lines(headers, "cookie"), ";") end
   local kept, seen = {}, {}
   for pair in cookie:gmatch("[^;]+") do
@@ -49,19 +51,17 @@ function envoy_on_request(handle)
     if not ours then
       kept[#kept + 1] = pair:match("^%s*(.*)$")
     elseif seen[name] then
-      handle:respond({[":status"] = "400", ["content-type"] = "text/plain; charset=utf-8"},
-        "400 Bad Request: this request has two cookies named " .. OURS .. "...; delete the " ..
-        "cookies of this host and sign in again.\\n")
-      return
+      return true
     else
       seen[name] = true
     end
   end
   if #kept == 0 then headers:remove("cookie")
   else headers:replace("cookie", table.concat(kept, "; ")) end
+  return false
 end
 
-function envoy_on_response(handle)
+local function clean_response(handle)
   local headers = handle:headers()
   local all = headers:get("set-cookie")
   if all == nil or not all:find(OURS, 1, true) then return end
@@ -72,6 +72,26 @@ function envoy_on_response(handle)
   end
   headers:remove("set-cookie")
   for _, value in ipairs(kept) do headers:add("set-cookie", value) end
+end
+
+local function refuse(handle, status, words)
+  handle:respond({[":status"] = status, ["content-type"] = "text/plain; charset=utf-8"}, words)
+end
+
+function envoy_on_request(handle)
+  local ran, twice = pcall(clean_request, handle)
+  if not ran then
+    refuse(handle, "500", "500 Internal Server Error: the cookies of this request could not be " ..
+      "cleaned, so it goes nowhere. Delete the cookies of this host and try again.\\n")
+  elseif twice then
+    refuse(handle, "400", "400 Bad Request: this request has two cookies named " .. OURS ..
+      "...; delete the cookies of this host and sign in again.\\n")
+  end
+end
+
+-- Nothing can be answered here any more: an answer that cannot be cleaned sets no cookie at all.
+function envoy_on_response(handle)
+  if not pcall(clean_response, handle) then handle:headers():remove("set-cookie") end
 end
 """
 

@@ -2,6 +2,9 @@
 
 A bucket belongs to one key on one route of one proxy; it refills steadily. The longest unused
 buckets go when there are too many, so an unlimited number of addresses costs limited memory.
+
+Two limits are ours and always on: what one address may ask of our own pages, and what one session
+may ask of the slow path. Both stand before Python, for a person needs it seldom.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from ostiary.features.fragment import Block, Filter, Fragment, ListenerSite, Merge, Site, Stage
+from ostiary.policy.to_rbac import opens_to_all
 from ostiary.protos.messages import (
     core,
     local_ratelimit,
@@ -21,9 +25,10 @@ from ostiary.protos.messages import (
     types,
     wkt,
 )
-from ostiary.wire import JWT_METADATA, SESSION_KEY
+from ostiary.wire import JWT_METADATA, RBAC_METADATA, SESSION_KEY, SHADOW_RESULT, STALE_KEY
 
 Per = Literal["address", "user"]
+_Actions = Sequence[route.RateLimit.Action]
 MOST_BUCKETS: Final = 10_000
 """Buckets of one limit that are remembered at a time."""
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
@@ -31,6 +36,11 @@ _EVERYTHING: Final = 100
 _UNBOUNDED: Final = (1 << 32) - 1
 _ADDRESS_BITS: Final = (32, 64)
 """One IPv4 address; one IPv6 network as a site gets it, for a host has 2**64 addresses."""
+_OWN_PAGES: Final = (20, 200)
+"""Requests a second and at once of one address: a whole office signs in from one."""
+_SLOW_PATH: Final = (20, 60)
+"""Of one session: a page's worth of requests whose token has just expired. Fewer at once than
+`login` takes, so that nobody can make it look away and live on `offline_grace` instead."""
 _STAGES: Final[dict[Per, Stage]] = {"address": Stage.SHED, "user": Stage.HOW_MUCH}
 
 
@@ -62,46 +72,98 @@ class Limits(Block):
 
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rates are the routes' own
-    """Both filters; without a route's buckets they count nothing."""
+    """All filters; without a route's buckets they count nothing."""
+    counting = {**{stage: per for per, stage in _STAGES.items()}, Stage.TURNS: "session"}
     return tuple(
-        Filter(stage, stage.slot, local_ratelimit.LocalRateLimit(stat_prefix=per))
-        for per, stage in _STAGES.items()
+        Filter(stage, stage.slot, local_ratelimit.LocalRateLimit(stat_prefix=prefix))
+        for stage, prefix in counting.items()
     )
 
 
+def own_pages(site: Site) -> Fragment:  # noqa: ARG001  asked for routes of ours only
+    """What one address may ask of the sign-in host, or below `/.ostiary/`."""
+    rate, burst = _OWN_PAGES
+    config = _buckets("address", [Limit(rate=f"{rate}/s", burst=burst)])
+    return Fragment(per_route={Stage.SHED.slot: config})
+
+
+def fragment(site: Site) -> Fragment:
+    """What one session may ask of the slow path, whether its token is valid or has expired."""
+    if site.sign_in is None or opens_to_all(site.levels):
+        return Fragment()
+    keys = (SESSION_KEY, STALE_KEY)
+    entry = ratelimit.RateLimitDescriptor.Entry
+    rate, burst = _SLOW_PATH
+    config = _config(
+        "session",
+        [[_claim("slow", RBAC_METADATA, SHADOW_RESULT), _sid(key)] for key in keys],
+        [
+            ratelimit.LocalRateLimitDescriptor(
+                entries=[entry(key="slow", value="denied"), entry(key=key)],
+                token_bucket=_bucket(burst, rate, 1),
+            )
+            for key in keys
+        ],
+    )
+    return Fragment(per_route={Stage.TURNS.slot: config})
+
+
 def _buckets(per: Per, limits: Sequence[Limit]) -> local_ratelimit.LocalRateLimit:
+    return _config(
+        per,
+        [_keys(per, place) for place, _ in enumerate(limits)],
+        [_descriptor(per, place, one) for place, one in enumerate(limits)],
+    )
+
+
+def _config(
+    prefix: str,
+    keys: Sequence[_Actions],
+    descriptors: Sequence[ratelimit.LocalRateLimitDescriptor],
+) -> local_ratelimit.LocalRateLimit:
+    """Buckets for `descriptors` only: what has no key of theirs is not counted."""
     always = core.RuntimeFractionalPercent(
         default_value=types.FractionalPercent(numerator=_EVERYTHING)
     )
     return local_ratelimit.LocalRateLimit(
-        stat_prefix=per,
+        stat_prefix=prefix,
         filter_enabled=always,
         filter_enforced=always,
         token_bucket=_bucket(_UNBOUNDED, _UNBOUNDED, 1),
         always_consume_default_token_bucket=wkt.BoolValue(value=False),
-        rate_limits=[_keys(per, place) for place, _ in enumerate(limits)],
-        descriptors=[_descriptor(per, place, one) for place, one in enumerate(limits)],
+        rate_limits=[route.RateLimit(actions=actions) for actions in keys],
+        descriptors=descriptors,
         max_dynamic_descriptors=wkt.UInt32Value(value=MOST_BUCKETS),
         rate_limited_as_resource_exhausted=True,
         enable_retry_after_header=True,
     )
 
 
-def _keys(per: Per, place: int) -> route.RateLimit:
+def _keys(per: Per, place: int) -> _Actions:
     """The key of the limit at `place`: its number and who asks. Without a user, no key."""
     action = route.RateLimit.Action
     number = action(generic_key=action.GenericKey(descriptor_value=str(place)))
     v4, v6 = (wkt.UInt32Value(value=bits) for bits in _ADDRESS_BITS)
     address = action.MaskedRemoteAddress(v4_prefix_mask_len=v4, v6_prefix_mask_len=v6)
     if per == "address":
-        return route.RateLimit(actions=[number, action(masked_remote_address=address)])
-    segments = [metadata_type.MetadataKey.PathSegment(key=key) for key in (SESSION_KEY, "sub")]
-    user = action.MetaData(
-        descriptor_key="user",
-        metadata_key=metadata_type.MetadataKey(key=JWT_METADATA, path=segments),
+        return [number, action(masked_remote_address=address)]
+    return [number, _claim("user", JWT_METADATA, SESSION_KEY, "sub")]
+
+
+def _sid(key: str) -> route.RateLimit.Action:
+    return _claim(key, JWT_METADATA, key, "sid")
+
+
+def _claim(name: str, place: str, *path: str) -> route.RateLimit.Action:
+    """The entry `name` with what stands at `path`; no key at all where nothing does."""
+    action = route.RateLimit.Action
+    segments = [metadata_type.MetadataKey.PathSegment(key=one) for one in path]
+    found = action.MetaData(
+        descriptor_key=name,
+        metadata_key=metadata_type.MetadataKey(key=place, path=segments),
         source=action.MetaData.Source.DYNAMIC,
     )
-    return route.RateLimit(actions=[number, action(metadata=user)])
+    return action(metadata=found)
 
 
 def _descriptor(per: Per, place: int, limit: Limit) -> ratelimit.LocalRateLimitDescriptor:

@@ -228,6 +228,15 @@ _MINI: Final = [
             "this peer is not among the declared callers of the service.",
         ),
     ),
+    Reply(
+        _rbac("assertion"),
+        403,
+        _words(
+            "403 Forbidden",
+            "this request has no valid identity assertion for the service. A gateway's "
+            "certificate alone opens nothing.",
+        ),
+    ),
 ]
 _COMMON: Final = [
     Reply(

@@ -75,7 +75,8 @@ async def run_login(
     `on_ready` is called once both ports answer. `hasher` sets the cost of passwords.
     """
     work, passwords = Work(), Passwords(hasher)
-    server = _http(listen, web(stores, passwords, work, issuer, clock))
+    pages = Work()  # of their own: a flood of pages must not queue up in front of refreshes
+    server = _http(listen, web(stores, passwords, pages, issuer, clock))
     authorization = Authorization(Check(stores, issuer, clock), work, listen.trust_domain)
     with _socket(listen) as door:
         address = f"{listen.host}:{listen.authz_port}"
@@ -93,6 +94,7 @@ async def run_login(
             server.should_exit = True
             await asyncio.gather(authz.stop(_GRACE), _end(tasks))
             passwords.close()
+            pages.close()
             work.close()
 
 

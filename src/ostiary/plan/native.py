@@ -32,6 +32,7 @@ class Stage(StrEnum):
     COOKIES = "the cookie check"
     CREDENTIAL = "the credential check"
     CALLER = "the caller check"
+    ASSERTION = "the assertion check"
     ROUTING = "routing"
     UPSTREAM = "the way to the resource"
     CLIENT = "the client"
@@ -87,30 +88,34 @@ def _application(record: DecisionRecord) -> Native:
 
 
 def _rbac(record: DecisionRecord, policy: str) -> Native:
-    if policy.startswith("cross"):
-        return _CROSS_SITE
-    if is_mini_gateway(record) and not record.credential:
+    """A policy that refuses has a name; `none` is said where no rule let the request pass."""
+    if policy in _POLICIES:
+        return _POLICIES[policy]
+    if policy == "caller":
         return _caller(record)
     if record.code == UNAVAILABLE:
         return _LOGIN_AWAY
-    if policy == "stranger":
-        return Native(
-            Stage.GATE,
-            "nobody was signed in, and the route asks who is there",
-            "sign in",
-        )
     return Native(Stage.RULES, "no rule let the request pass")
 
 
 def _caller(record: DecisionRecord) -> Native:
-    """Two filters say the same word; both ask before any rule, and no claim was read yet."""
     peer = record.peer or "a peer without a SPIFFE id"
     return Native(
         Stage.CALLER,
-        f"{peer} is no declared caller of this service, or brought no valid user assertion",
-        "requests come through a gateway that `mini_gateway.callers` names; "
-        "its certificate alone opens nothing",
+        f"{peer} is no declared caller of this service",
+        "requests come through a gateway that `mini_gateway.callers` names",
     )
+
+
+_STRANGER: Final = Native(
+    Stage.GATE, "nobody was signed in, and the route asks who is there", "sign in"
+)
+_ASSERTION: Final = Native(
+    Stage.ASSERTION,
+    "the request brought no valid identity assertion for this service",
+    "requests come from a person who signed in at a gateway; "
+    "the gateway's certificate alone opens nothing",
+)
 
 
 _CROSS_SITE: Final = Native(
@@ -123,12 +128,19 @@ _LOGIN_AWAY: Final = Native(
     "the session had to be renewed, and `login` did not answer",
     "see `ostiary status`; the request can be repeated",
 )
+_PATH: Final = Native(
+    Stage.PATH,
+    "the path has an escape or a character that could mean two things",
+    "send the path without %2F, %5C, `;` and double escapes",
+)
+_POLICIES: Final = {
+    "assertion": _ASSERTION,
+    "cross-site": _CROSS_SITE,
+    "path-guard": _PATH,
+    "stranger": _STRANGER,
+}
 _EXACT: Final = {
-    "path_normalization_failed": Native(
-        Stage.PATH,
-        "the path has an escape or a character that could mean two things",
-        "send the path without %2F, %5C, `;` and double escapes",
-    ),
+    "path_normalization_failed": _PATH,
     "route_not_found": Native(
         Stage.ROUTING,
         "no route has this host, path and method",
@@ -166,7 +178,7 @@ def _login(record: DecisionRecord, details: str) -> Native | None:
     if details.startswith("jwt_authn_access_denied"):
         reason = record.details.partition("{")[2].rstrip("}").replace("_", " ")
         if is_mini_gateway(record):
-            return _caller(record)
+            return _ASSERTION
         return Native(Stage.CREDENTIAL, f"the credential is not valid: {reason}", "sign in again")
     if details != "ext_authz_denied":
         return None

@@ -49,13 +49,18 @@ def to_rbac(levels: Sequence[Level], credential: Credential | None) -> rbac.RBAC
     policies in the order of their names: what asks for nobody stands first.
     """
     policies: dict[str, rbac.Policy] = {}
-    anybody = _levels(levels, None)
-    if anybody is not False:
-        policies["anybody"] = policy(anybody)
+    open_to_all = anybody(levels)
+    if open_to_all is not False:
+        policies["anybody"] = policy(open_to_all)
     known = False if credential is None else _levels(levels, credential)
-    if credential is not None and known is not False and anybody is not True:
+    if credential is not None and known is not False and open_to_all is not True:
         policies["known"] = _for_known(credential, known)
     return rbac.RBAC(action=rbac.RBAC.Action.ALLOW, policies=policies)
+
+
+def anybody(levels: Sequence[Level]) -> Expression:
+    """What passes every level whoever asks."""
+    return _levels(levels, None)
 
 
 def or_already(rules: rbac.RBAC) -> rbac.RBAC:

@@ -16,6 +16,7 @@ PACKAGES: Final = {
     "als_filter": "envoy.extensions.access_loggers.grpc.v3",
     "auth": "envoy.service.auth.v3",
     "bootstrap": "envoy.config.bootstrap.v3",
+    "buffer": "envoy.extensions.filters.http.buffer.v3",
     "cel": "google.api.expr.v1alpha1",
     "cel_filter": "envoy.extensions.access_loggers.filters.cel.v3",
     "cluster": "envoy.config.cluster.v3",

@@ -10,6 +10,7 @@ from ostiary.features import (
     access,
     assertion,
     cross_site,
+    forms,
     gate,
     hygiene,
     limits,
@@ -36,8 +37,8 @@ LISTENER = ListenerSite(
 STAFF = (Level("route r", (Rule("staff", Effect.ALLOW, groups=("staff",)),)),)
 OPEN = (Level("route r", (Rule("all", Effect.ALLOW, public=True),)),)
 SITE = Site(local("r"), "a.test", "https://a.test", STAFF, "hash", SIGN_IN)
-SLOT_FEATURES = (limits, cross_site, sessions, access, gate, login, hygiene)
-GUARDS = (cross_site, sessions, access, gate, login, hygiene)
+SLOT_FEATURES = (forms, limits, cross_site, sessions, access, gate, login, hygiene)
+GUARDS = (limits, cross_site, sessions, access, gate, login, hygiene)
 
 
 def _jwt_filters() -> list[object]:
@@ -67,7 +68,7 @@ def test_without_grace_there_is_no_second_chance() -> None:
 
 def test_each_slot_is_filled_once_by_its_own_stage() -> None:
     slots = [one for feature in SLOT_FEATURES for one in feature.slots(LISTENER)]
-    assert len({one.name for one in slots}) == len(slots) == 10
+    assert len({one.name for one in slots}) == len(slots) == 12
     assert all(one.name == one.stage.slot for one in slots)
 
 
@@ -91,7 +92,7 @@ def test_a_route_open_to_all_with_login_has_no_slow_path() -> None:
 
 def test_a_route_with_login_has_every_stage() -> None:
     asked = {name for guard in GUARDS for name in guard.fragment(SITE).per_route}
-    stages = set(Stage) - {Stage.SHED, Stage.CORS, Stage.HOW_MUCH, Stage.ROUTE}
+    stages = set(Stage) - {Stage.SHED, Stage.CORS, Stage.HOW_MUCH, Stage.WHOLE, Stage.ROUTE}
     assert asked == {stage.slot for stage in stages}
 
 

@@ -60,9 +60,31 @@ CASES: list[tuple[dict[str, Any], Stage, str]] = [
     ({"code": 0, "details": "downstream_remote_disconnect"}, Stage.CLIENT, "went away"),
     ({"code": 400, "details": "http1.codec_error"}, Stage.PROTOCOL, "not sound HTTP"),
     (
-        {"code": 403, "details": NONE, "proxy": MINI, "peer": EDGE, "credential": ""},
+        {
+            "code": 403,
+            "details": "rbac_access_denied_matched_policy[caller]",
+            "proxy": MINI,
+            "peer": EDGE,
+            "credential": "",
+        },
         Stage.CALLER,
         "no declared caller",
+    ),
+    (
+        {
+            "code": 403,
+            "details": "rbac_access_denied_matched_policy[assertion]",
+            "proxy": MINI,
+            "peer": EDGE,
+            "credential": "",
+        },
+        Stage.ASSERTION,
+        "no valid identity assertion",
+    ),
+    (
+        {"code": 400, "details": "rbac_access_denied_matched_policy[path-guard]"},
+        Stage.PATH,
+        "two things",
     ),
     (
         {
@@ -72,8 +94,8 @@ CASES: list[tuple[dict[str, Any], Stage, str]] = [
             "peer": EDGE,
             "credential": "",
         },
-        Stage.CALLER,
-        "no valid user assertion",
+        Stage.ASSERTION,
+        "no valid identity assertion",
     ),
     ({"code": 500, "details": "a_new_word"}, Stage.UNKNOWN, "a_new_word"),
     ({"code": 500, "details": ""}, Stage.UNKNOWN, "nothing about why"),
@@ -106,3 +128,4 @@ def test_outcomes_are_those_a_person_would_say() -> None:
     assert said[Stage.UPSTREAM] is Outcome.FAILED
     assert said[Stage.CROSS_SITE] is Outcome.REFUSED
     assert said[Stage.CALLER] is Outcome.REFUSED
+    assert said[Stage.ASSERTION] is Outcome.REFUSED
