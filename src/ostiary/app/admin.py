@@ -31,8 +31,9 @@ from ostiary.authority.issuer import Authority
 from ostiary.authority.serving import ServingSecrets
 from ostiary.errors import OstiaryError, Refused, Unreachable
 from ostiary.identity.model import Account
+from ostiary.language.nearest import did_you_mean
 from ostiary.login.passwords import hash_password
-from ostiary.plan.effective import Effective, effective
+from ostiary.plan.effective import Effective, effective, route_names
 from ostiary.plan.explain import Explanation, explain_all
 from ostiary.plan.model import Gateway, Plan
 from ostiary.plan.policy import PolicyRecord, load
@@ -102,8 +103,15 @@ class Admin:
             await asyncio.sleep(0.1)
 
     async def effective(self, route: str) -> Effective | None:
-        """The route of the accepted revision."""
-        return effective(self._plan(), route)
+        """The route of the accepted revision; `Refused` names the nearest when there is none."""
+        found = effective(self._plan(), route)
+        if found is None:
+            raise Refused(
+                "route-unknown",
+                f"the accepted revision has no route {route!r}",
+                did_you_mean(route, route_names(self._plan()), "routes"),
+            )
+        return found
 
     async def decisions(self, query: DecisionQuery) -> Sequence[DecisionRecord]:
         """The newest records that match."""

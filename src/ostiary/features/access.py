@@ -14,7 +14,6 @@ from ostiary.features.fragment import (
     Filter,
     Fragment,
     ListenerSite,
-    Merge,
     Site,
     Stage,
 )
@@ -49,10 +48,6 @@ class AccessRule(Block):
     feature: ClassVar[str] = "access"
     allow: Who | None = None
     deny: Who | None = None
-
-
-Access = Annotated[Literal["public"] | list[AccessRule], Merge.SUBSET]
-"""`access: public` lets anybody in; a list is a set of rules."""
 
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rules are the routes' own

@@ -129,19 +129,6 @@ class Files:
         changed = [path for path in here if known.get(path) != _stamp(path)]
         return changed, [path for path in known if path not in here]
 
-    def read_only(self, paths: Iterable[str]) -> bool:
-        """Look at `paths` (absolute) alone; whether anything changed."""
-        changed = False
-        for path in paths:
-            before = self._files.get(path)
-            now = self._current(path, self._shown(path))
-            if now.stamp is None and path not in self._named:
-                changed |= self._files.pop(path, None) is not None
-            elif now is not before:
-                self._files[path] = now
-                changed = True
-        return changed
-
     def is_ours(self, path: str) -> bool:
         """Whether a file of this name would be read."""
         if path in self._named:
