@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ostiary.cli import terminal
+from ostiary.cli.loading import without_collection
 from ostiary.cli.options import STATE, State
 
 
@@ -13,6 +14,7 @@ def demo(*, state: State = STATE) -> None:
     gateway, all on this machine only, and prints addresses and passwords. When everything answers,
     it writes demo.json in the state directory and says "ready". Ends on Ctrl-C.
     """
-    from ostiary.app.demo import demo as run  # noqa: PLC0415  the whole house is loaded for this
+    with without_collection():
+        from ostiary.app.demo import demo as run  # noqa: PLC0415  the whole house, for this only
 
     run(state, terminal.say)

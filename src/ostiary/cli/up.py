@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ostiary.cli import terminal
+from ostiary.cli.loading import without_collection
 from ostiary.cli.options import STATE, State
 
 
@@ -19,6 +20,7 @@ def up(documents: list[Path], /, *, state: State = STATE) -> None:
     documents
         Files, or folders whose *.yaml files are read.
     """
-    from ostiary.app.up import up as run  # noqa: PLC0415  the whole house is loaded for this only
+    with without_collection():
+        from ostiary.app.up import up as run  # noqa: PLC0415  the whole house, for this only
 
     run(tuple(documents), state, terminal.say)

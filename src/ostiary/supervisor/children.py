@@ -84,8 +84,6 @@ class Supervisor:
 
     def run(self) -> None:
         """Watch until told to stop, then end every child, the youngest first."""
-        gc.collect()
-        gc.freeze()  # what is shared with the children stays shared
         self._catch_signals()
         try:
             while not self._stopping:
@@ -161,6 +159,7 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
+        gc.freeze()  # the child never looks through what it shares with us, and so never copies it
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
