@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import grpc
 import structlog
@@ -99,9 +99,6 @@ class _Known:
     number: int
 
 
-_NOTHING: Final = _Known("", "", 0)
-
-
 class _Spares:
     """Numbers and stamps snapshots; remembers what it knows of each proxy's last one."""
 
@@ -113,8 +110,10 @@ class _Spares:
         self, proxy: str, visible: Visible, request: SnapshotRequest
     ) -> SnapshotAnswer:
         """What `proxy` keeps for the time when we are away; only what it does not have yet."""
-        known, archive = self._known.get(proxy, _NOTHING), b""
-        if (known.revision, known.digest) != (visible.revision, request.digest):
+        last, archive = self._known.get(proxy), b""
+        if last is not None and (last.revision, last.digest) == (visible.revision, request.digest):
+            known = last
+        else:
             known, archive = await asyncio.to_thread(self._make, proxy, visible)
             self._known[proxy] = known
         until = self._authority.now() + stamp.LIFETIME

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from ostiary.errors import OstiaryError, Refused, Unreachable
-from ostiary.proxy.control import ControlPlane
+from ostiary.proxy.control import PATIENCE, ControlPlane
 from ostiary.proxy.envoy import Command, Envoy
-from ostiary.proxy.events import Event, Tell, Trouble
+from ostiary.proxy.events import Event, Live, Tell, Trouble
 from ostiary.proxy.folder import Folder
 from ostiary.proxy.identity import Identity, JoinToken
 from ostiary.proxy.ports import require_free
@@ -86,8 +87,12 @@ async def _run(settings: Settings, folder: Folder, control: ControlPlane) -> Non
         tell=settings.tell,
     )
 
+    poll = _Poll(settings, control, identity, spares, relay)
+
     def tell(event: Event) -> None:
         relay.hear(event)
+        if isinstance(event, Live):
+            poll.soon.set()
         settings.tell(event)
 
     command = Command(
@@ -100,7 +105,7 @@ async def _run(settings: Settings, folder: Folder, control: ControlPlane) -> Non
     async with asyncio.TaskGroup() as group:
         group.create_task(identity.run())
         group.create_task(relay.run())
-        group.create_task(_Poll(settings, control, identity, spares, relay).run())
+        group.create_task(poll.run())
         group.create_task(Envoy(folder, command, tell).run())
 
 
@@ -113,6 +118,8 @@ class _Poll:
     identity: Identity
     spares: SpareStore
     relay: Relay
+    soon: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it is worth to look at once."""
 
     async def run(self) -> None:
         failures, told = 0, ""
@@ -130,17 +137,28 @@ class _Poll:
                     self.settings.tell(Trouble(error.code, error.message))
             told = trouble
             await self._judge(failures)
-            await asyncio.sleep(min(self.settings.poll, _HASTE) if failures else self.settings.poll)
+            await self._wait(min(self.settings.poll, _HASTE) if failures else self.settings.poll)
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.soon.wait()
+        self.soon.clear()
+
+    def _starting(self) -> bool:
+        """Whether Envoy waits for a configuration that the spare could give."""
+        return self.spares.held and not self.relay.live
 
     async def _once(self) -> None:
-        bundle = self.identity.bundle
-        answer = await self.control.snapshot(self.identity.pair, bundle, self.spares.request())
+        bundle, patience = self.identity.bundle, _SHORT if self._starting() else PATIENCE
+        request = self.spares.request()
+        answer = await self.control.snapshot(self.identity.pair, bundle, request, patience)
         await asyncio.to_thread(self.spares.accept, answer, bundle)
 
     async def _judge(self, failures: int) -> None:
         if failures == 0:
             await self.relay.control_plane_back()
-        elif failures >= _PATIENCE:
+        elif failures >= _PATIENCE or self._starting():
             await self.relay.control_plane_away()
 
 
@@ -148,6 +166,8 @@ _HASTE = 0.5
 """Seconds between two looks while the control plane does not answer."""
 _PATIENCE = 2
 """Looks in a row that must fail before live connections are taken away."""
+_SHORT = 1.5
+"""Seconds a control plane has to answer while an Envoy waits."""
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -22,7 +22,7 @@ from ostiary.certs.pair import Pair
 from ostiary.certs.spiffe import control_plane_host, trust_domain_of
 from ostiary.errors import Refused, Unreachable
 
-_PATIENCE: Final = 5.0
+PATIENCE: Final = 5.0
 """Seconds a call may take."""
 
 
@@ -61,9 +61,11 @@ class ControlPlane:
         raw = await self._mutual(pair, bundle, enrolment.RENEW, CertificateRequest(csr).to_bytes())
         return CertificateAnswer.from_bytes(raw)
 
-    async def snapshot(self, pair: Pair, bundle: bytes, request: SnapshotRequest) -> SnapshotAnswer:
-        """What the proxy may serve alone, without what it has already."""
-        raw = await self._mutual(pair, bundle, enrolment.SNAPSHOT, request.to_bytes())
+    async def snapshot(
+        self, pair: Pair, bundle: bytes, request: SnapshotRequest, patience: float = PATIENCE
+    ) -> SnapshotAnswer:
+        """What the proxy may serve alone, without what it has already; in `patience` seconds."""
+        raw = await self._mutual(pair, bundle, enrolment.SNAPSHOT, request.to_bytes(), patience)
         return SnapshotAnswer.from_bytes(raw)
 
     async def close(self) -> None:
@@ -72,13 +74,15 @@ class ControlPlane:
             await self._open[2].close(None)
             self._open = None
 
-    async def _mutual(self, pair: Pair, bundle: bytes, method: str, raw: bytes) -> bytes:
+    async def _mutual(
+        self, pair: Pair, bundle: bytes, method: str, raw: bytes, patience: float = PATIENCE
+    ) -> bytes:
         if self._open is None or self._open[:2] != (pair, bundle):
             await self.close()
             credentials = grpc.ssl_channel_credentials(bundle, pair.key, pair.chain)
             self._open = (pair, bundle, self._channel(self._control, credentials))
         try:
-            return await _call(self._open[2], method, raw)
+            return await _call(self._open[2], method, raw, patience)
         except Unreachable:
             self._turn += 1
             await self.close()
@@ -97,9 +101,11 @@ class ControlPlane:
         return grpc.aio.secure_channel(target, credentials, options=options)
 
 
-async def _call(channel: grpc.aio.Channel, method: str, raw: bytes) -> bytes:
+async def _call(
+    channel: grpc.aio.Channel, method: str, raw: bytes, patience: float = PATIENCE
+) -> bytes:
     try:
-        answer: bytes = await channel.unary_unary(method, None, None)(raw, timeout=_PATIENCE)
+        answer: bytes = await channel.unary_unary(method, None, None)(raw, timeout=patience)
     except grpc.aio.AioRpcError as error:
         if error.code() == grpc.StatusCode.PERMISSION_DENIED:
             code, _, message = (error.details() or "").partition(": ")

@@ -57,7 +57,8 @@ class Relay:
         self._serve_spare = serve_spare
         self._tell = tell
         self._away = False
-        self._live = False
+        self.live = False
+        """Whether Envoy has a configuration that it can go on with."""
         self._through: set[End] = set()
         self._local: set[End] = set()
         self._stop: Stop | None = None
@@ -67,7 +68,7 @@ class Relay:
     def hear(self, event: Event) -> None:
         """Only an Envoy that is not live yet is given the spare."""
         if isinstance(event, Live | Died):
-            self._live = isinstance(event, Live)
+            self.live = isinstance(event, Live)
 
     async def run(self) -> None:
         """Relays until cancelled; leaves no connection, server or socket behind."""
@@ -115,7 +116,7 @@ class Relay:
         try:
             other = None if self._away else await self._connect_through()
             if other is None:
-                group, other = self._local, None if self._live else await self._connect_spare()
+                group, other = self._local, None if self.live else await self._connect_spare()
             if other is not None:
                 group.add(end)
                 end.join(other)

@@ -52,6 +52,11 @@ class SpareStore:
             self._digest = self._signed[0].digest
         self._secrets = _read_secrets(folder)
 
+    @property
+    def held(self) -> bool:
+        """Whether there is a snapshot on disk."""
+        return bool(self._digest)
+
     def request(self) -> SnapshotRequest:
         """What we have, so that only the rest is sent."""
         return SnapshotRequest(
