@@ -44,6 +44,7 @@ class Up:
         self.probes: list[tuple[str, int]] = []
         """`(host, port)` that must answer over TLS before we call it ready."""
         self.on_ready: Callable[[], None] = lambda: self.say("ready")
+        self._settled = False
         self._ready = False
         self.supervisor = Supervisor(self._heard)
 
@@ -80,12 +81,10 @@ class Up:
             self.supervisor.send(AGENT_PREFIX + message["proxy"], message)
         elif "envoy" in message:
             self.envoys[name.removeprefix(AGENT_PREFIX)] = message["envoy"]
-        elif "settled" in message and not self._ready:
-            self._ready = self._all_answer()
-            if self._ready:
-                self.on_ready()
-            else:
-                self.supervisor.send(CONTROL_PLANE, {"ask_settled": True})
+            self._look()
+        elif "settled" in message:
+            self._settled = True
+            self._look()
         elif "died" in message:
             self._mourn(name, message["died"])
 
@@ -105,6 +104,18 @@ class Up:
             log = self.installation.logs / f"{name}.log"
             self.say(f"{name} ended with {code} and is started again; its log is {log}")
         self.envoys.pop(name.removeprefix(AGENT_PREFIX), None)
+
+    def _look(self) -> None:
+        """Ready, once: each proxy holds the revision, has a live Envoy, and each host answers."""
+        agents = sum(name.startswith(AGENT_PREFIX) for name in self.supervisor.children)
+        if self._ready or not self._settled or len(self.envoys) < agents:
+            return
+        self._ready = self._all_answer()
+        if self._ready:
+            self.on_ready()
+        else:
+            self._settled = False
+            self.supervisor.send(CONTROL_PLANE, {"ask_settled": True})
 
     def _all_answer(self) -> bool:
         return all(answers(host, port, self.installation.ca_file) for host, port in self.probes)
