@@ -41,15 +41,18 @@ _STREAMS: Final = 100
 
 
 def manager(
-    stat_prefix: str, filters: Iterable[Filter], *, enabled: bool
+    stat_prefix: str, filters: Iterable[Filter], *, enabled: bool, any_host: bool = False
 ) -> hcm.HttpConnectionManager:
-    """A connection manager: decision id, path guard, `filters` as ECDS slots, router."""
+    """A connection manager: decision id, path guard, `filters` as ECDS slots, router.
+
+    `any_host` where a client can choose the host name, so that the guard looks at it too.
+    """
     slots = [slot(one, enabled=enabled) for one in filters]
     return hcm.HttpConnectionManager(
         stat_prefix=stat_prefix,
         http_filters=[
             _decision_id(),
-            _static("ostiary.path", paths.guard()),
+            _static("ostiary.path", paths.guard(any_host=any_host)),
             *slots,
             _static("envoy.filters.http.router", router.Router(suppress_envoy_headers=True)),
         ],
@@ -68,7 +71,7 @@ def manager(
         merge_slashes=True,
         # The path guard refuses escaped slashes too, and in words.
         path_with_escaped_slashes_action=hcm.HttpConnectionManager.KEEP_UNCHANGED,
-        local_reply_config=hcm.LocalReplyConfig(mappers=[paths.refusal()]),
+        local_reply_config=hcm.LocalReplyConfig(mappers=paths.refusals()),
         upgrade_configs=[hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
 

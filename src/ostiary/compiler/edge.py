@@ -114,7 +114,8 @@ def _range(text: str) -> core.CidrRange:
 
 
 def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
-    made = manager(front.listener.name, front.filters, enabled=False)
+    wild = bool(front.wildcards)
+    made = manager(front.listener.name, front.filters, enabled=False, any_host=wild)
     _to_plain_names(made)
     made.scoped_routes.CopyFrom(_scoped_routes())
     made.early_header_mutation_extensions.extend(

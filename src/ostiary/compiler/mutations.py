@@ -21,6 +21,7 @@ FORWARDED_PREFIX: Final = "x-forwarded-"
 STRIPPED_PREFIXES: Final = (RESERVED_PREFIX, "x-envoy-")
 STRIPPED_NAMES: Final = (
     "forwarded",
+    "proxy",
     "x-client-trace-id",
     "x-http-method",
     "x-http-method-override",
@@ -33,14 +34,28 @@ STRIPPED_NAMES: Final = (
     "x-request-id",
     "x-rewrite-url",
 )
-"""Names by which applications let a request say that it is another one."""
+"""Names by which applications let a request say that it is another one, or set a variable of theirs
+(`Proxy` becomes HTTP_PROXY where an application runs as CGI)."""
+
+
+_CLIENT_ADDRESS: Final = (
+    "client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+)
+"""Names by which applications let a request say from where it comes."""
 
 
 def strip(*, keep_forwarded: bool = False) -> core.TypedExtensionConfig:
-    """Takes reserved and overriding headers; X-Forwarded-* unless a trusted proxy sent it."""
+    """Takes reserved and overriding headers, and those about the client.
+
+    A trusted proxy may say X-Forwarded-* and the client's address.
+    """
     prefixes = STRIPPED_PREFIXES if keep_forwarded else (*STRIPPED_PREFIXES, FORWARDED_PREFIX)
     gone = [_remove_on_match(matcher.StringMatcher(prefix=one)) for one in prefixes]
-    gone += [mutation_rules.HeaderMutation(remove=one) for one in STRIPPED_NAMES]
+    names = STRIPPED_NAMES if keep_forwarded else (*STRIPPED_NAMES, *_CLIENT_ADDRESS)
+    gone += [mutation_rules.HeaderMutation(remove=one) for one in names]
     return _extension("ostiary.strip", gone)
 
 

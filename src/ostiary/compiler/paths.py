@@ -5,6 +5,9 @@ could still be read in two ways is refused: `;` parameters, a second layer of es
 control characters, escaped slashes and backslashes, bytes that are no UTF-8 (RFC 3629, section 3)
 and overlong forms. The expression says what is *good*, so that what it fails to describe is
 refused. Feeds `edge`.
+
+Below a wildcard the host name is the client's own word too, and applications build addresses from
+it: `evil.example,a.apps.example` would be two hosts to some. So it has to be a plain name.
 """
 
 from __future__ import annotations
@@ -43,30 +46,51 @@ GOOD_PATH: Final = rf"(?i)/(?:[!\"$&-:<->@-\[\]-~]|{_ASCII}|{_UTF8})*(?:\?.*)?"
 """The whole of a sound `:path`, query included (whose content is the application's affair)."""
 PATH_GUARD: Final = "path-guard"
 """The policy that refused the path, as the decision log sees it."""
+GOOD_HOST: Final = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]"
+"""The whole of a sound host, as browsers send it: lower case, no user, no empty label."""
+HOST_GUARD: Final = "host-guard"
+"""The policy that refused the host name, likewise."""
 _REFUSAL: Final = (
     "400 Bad Request: this path can be read in more than one way (; parameters, double escaping, "
     "control characters or broken UTF-8), so it goes nowhere.\nDecision: %REQ(X-REQUEST-ID)%\n"
 )
 
 
-def guard() -> rbac_filter.RBAC:
+_NO_HOST: Final = (
+    "400 Bad Request: this is no plain host name in lower case, so it goes nowhere.\n"
+    "Decision: %REQ(X-REQUEST-ID)%\n"
+)
+
+
+def guard(*, any_host: bool) -> rbac_filter.RBAC:
     """Refuses what is not a sound path, before any filter or route reads it.
 
-    One filter a listener, for the compiled expression takes 29 KiB: as a route of every host it
-    took more memory than all else.
+    With `any_host` a client chooses the host name, and it must be sound too. One filter a
+    listener, for the compiled expression takes 29 KiB: as a route of every host it took more
+    memory than all else.
     """
-    good = matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex=GOOD_PATH))
-    unsound = route.HeaderMatcher(name=":path", string_match=good, invert_match=True)
-    policy = rbac.Policy(
-        permissions=[rbac.Permission(header=unsound)], principals=[rbac.Principal(any=True)]
-    )
-    rules = rbac.RBAC(action=rbac.RBAC.DENY, policies={PATH_GUARD: policy})
+    policies = {PATH_GUARD: _unless(":path", GOOD_PATH)}
+    if any_host:
+        policies[HOST_GUARD] = _unless(":authority", GOOD_HOST)
+    rules = rbac.RBAC(action=rbac.RBAC.DENY, policies=policies)
     return rbac_filter.RBAC(rules=rules, rules_stat_prefix="path_")
 
 
-def refusal() -> hcm.ResponseMapper:
-    """Makes a 400 in words of what the guard refused."""
-    details = f'response.code_details == "rbac_access_denied_matched_policy[{PATH_GUARD}]"'
+def refusals() -> list[hcm.ResponseMapper]:
+    """Make a 400 in words of what the guard refused."""
+    return [_refusal(PATH_GUARD, _REFUSAL), _refusal(HOST_GUARD, _NO_HOST)]
+
+
+def _unless(header: str, good: str) -> rbac.Policy:
+    sound = matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex=good))
+    unsound = route.HeaderMatcher(name=header, string_match=sound, invert_match=True)
+    return rbac.Policy(
+        permissions=[rbac.Permission(header=unsound)], principals=[rbac.Principal(any=True)]
+    )
+
+
+def _refusal(policy: str, words: str) -> hcm.ResponseMapper:
+    details = f'response.code_details == "rbac_access_denied_matched_policy[{policy}]"'
     by_details = accesslog.ExtensionFilter(
         name="envoy.access_loggers.extension_filters.cel",
         typed_config=pack(cel_filter.ExpressionFilter(expression=details)),
@@ -75,7 +99,7 @@ def refusal() -> hcm.ResponseMapper:
         filter=accesslog.AccessLogFilter(extension_filter=by_details),
         status_code=wkt.UInt32Value(value=400),
         body_format_override=core.SubstitutionFormatString(
-            text_format_source=core.DataSource(inline_string=_REFUSAL),
+            text_format_source=core.DataSource(inline_string=words),
             content_type="text/plain; charset=utf-8",
         ),
     )

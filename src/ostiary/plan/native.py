@@ -136,6 +136,11 @@ _PATH: Final = Native(
 _POLICIES: Final = {
     "assertion": _ASSERTION,
     "cross-site": _CROSS_SITE,
+    "host-guard": Native(
+        Stage.PATH,
+        "the host name has characters that no host name has, or capital letters",
+        "send the plain host name in lower case",
+    ),
     "path-guard": _PATH,
     "stranger": _STRANGER,
 }

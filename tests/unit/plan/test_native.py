@@ -82,6 +82,11 @@ CASES: list[tuple[dict[str, Any], Stage, str]] = [
         "no valid identity assertion",
     ),
     (
+        {"code": 400, "details": "rbac_access_denied_matched_policy[host-guard]"},
+        Stage.PATH,
+        "no host name has",
+    ),
+    (
         {"code": 400, "details": "rbac_access_denied_matched_policy[path-guard]"},
         Stage.PATH,
         "two things",
