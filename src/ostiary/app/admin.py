@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ostiary.api.ports import (
@@ -85,7 +85,7 @@ class Admin:
                     *self._serving_reds(),
                     *self._log_reds(here.dropped),
                     *self.rotation.reds(),
-                    *_proxy_reds(proxies),
+                    *_proxy_reds(proxies, ledger.agents),
                 )
             ),
             revision.plan.warnings if revision else (),
@@ -237,10 +237,10 @@ def _user(account: Account) -> User:
     return User(account.name, account.email, account.groups, account.disabled)
 
 
-def _proxy_reds(proxies: Sequence[ProxyStatus]) -> Sequence[Red]:
+def _proxy_reds(proxies: Sequence[ProxyStatus], known: Mapping[str, Red]) -> Sequence[Red]:
     hint = "its log is in the state directory; elsewhere, start it with `ostiary proxy`"
     return [
-        Red("proxy-away", one.id, "this proxy is not connected", hint)
+        known.get(one.id) or Red("proxy-away", one.id, "this proxy is not connected", hint)
         for one in proxies
         if not one.connected
     ]

@@ -42,7 +42,10 @@ class Teller(Protocol):
     """Whoever hears what becomes of the proxy."""
 
     def tell(self, **message: str | int) -> None:
-        """`envoy`: the pid of a live Envoy; `say`: a sentence for a person."""
+        """`envoy`: the pid of a live Envoy; `say`: a sentence for a person.
+
+        `fault`: why there is no proxy, as a sentence with `code`, `hint` and `proxy`.
+        """
 
 
 def run_agent_process(installation: Installation, spec: ProxySpec, channel: socket.socket) -> None:
@@ -109,6 +112,8 @@ class _Terminal:
     def tell(self, **message: str | int) -> None:
         if "say" in message:
             self.say(str(message["say"]))
+        elif "fault" in message:
+            self.say(f"{message['code']}: {message['fault']}")
         elif "envoy" in message:
             self.say(f"ready: {self.spec.spiffe_id}")
 
@@ -120,7 +125,12 @@ async def _supervised(installation: Installation, spec: ProxySpec, channel: Chan
         (control.host, control.port),
         installation.proxies / spec.name,
     )
-    await run_agent(_settings(spec, place, lambda: _ask_token(spec, channel), channel))
+    try:
+        await run_agent(_settings(spec, place, lambda: _ask_token(spec, channel), channel))
+    except (Refused, Unreachable) as error:
+        _tell_fault(channel, spec, error.code, error.message, error.hint)
+        await channel.told()
+        raise
 
 
 def _settings(spec: ProxySpec, place: Place, token: JoinToken, channel: Teller) -> Settings:
@@ -169,8 +179,12 @@ def _tell(channel: Teller, spec: ProxySpec, event: Event) -> None:
             channel.tell(say=f"{spec.name}: the control plane is away; serving snapshot {number}")
         case Through():
             channel.tell(say=f"{spec.name}: the control plane is back")
-        case Trouble(code, message):
-            channel.tell(say=f"{spec.name}: {code}: {message}")
+        case Trouble(code, message, hint):
+            _tell_fault(channel, spec, code, message, hint)
+
+
+def _tell_fault(channel: Teller, spec: ProxySpec, code: str, message: str, hint: str = "") -> None:
+    channel.tell(fault=message, code=code, hint=hint, proxy=spec.spiffe_id)
 
 
 async def serve_spare(

@@ -27,6 +27,10 @@ class Channel:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def told(self) -> None:
+        """Everything told so far has left this process."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Every message, until the supervisor closes its end."""
         loop = asyncio.get_running_loop()

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 import grpc
 
+from ostiary.api.ports import Red
 from ostiary.api.server import run_api
 from ostiary.app.admin import Admin
 from ostiary.app.changes import Changes, first_plan
@@ -222,13 +223,20 @@ class _ControlPlane:
             await asyncio.to_thread(self._admin_certificate, context)
 
     async def _listen(self) -> None:
-        """What the supervisor asks: a join token for an agent, or to say again that all is well."""
+        """What the supervisor asks or passes on.
+
+        A join token for an agent, to say again that all is well, or why a proxy does not run.
+        """
         async for message in self._channel.messages():
             if "need_token" in message:
                 token = await asyncio.to_thread(self._authority.new_token, message["need_token"])
                 self._channel.tell(token=token, proxy=message["name"])
             elif "ask_settled" in message:
                 self._settle()
+            elif "fault" in message:
+                proxy = message["proxy"]
+                fault = Red(message["code"], proxy, message["fault"], message["hint"])
+                self._ledger.agents[proxy] = fault
 
     async def _accepted(self, revision: Revision) -> None:
         """The supervisor learns which proxies there are, and when all of them have it."""

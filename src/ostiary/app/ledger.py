@@ -34,6 +34,8 @@ class Ledger:
     trouble: OstiaryError | None = None
     refusals: dict[tuple[str, str], history.Refusal] = field(default_factory=dict)
     """By proxy and resource: what an Envoy did not take."""
+    agents: dict[str, Red] = field(default_factory=dict)
+    """By proxy: why there is no Envoy, as its agent says."""
     taken: dict[str, str] = field(default_factory=dict)
     """Proxy -> the content hash of the newest snapshot it holds."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,6 +69,7 @@ class Ledger:
     def acked(self, proxy: str, revision: str) -> None:
         """`xds.Reports`: every connected Envoy of `proxy` holds `revision`."""
         self.taken[proxy] = revision
+        self.agents.pop(proxy, None)
         self.news.set()
         self.unsaved.set()
 

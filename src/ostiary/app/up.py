@@ -41,6 +41,8 @@ class Up:
         self.installation = installation
         self.say = say
         self.envoys: dict[str, int] = {}
+        self.faults: dict[str, str] = {}
+        """By process: why it cannot do its work, as it was said last."""
         self.probes: list[tuple[str, int]] = []
         """`(host, port)` that must answer over TLS before we call it ready."""
         self.on_ready: Callable[[], None] = lambda: self.say("ready")
@@ -79,7 +81,10 @@ class Up:
             self.supervisor.send(CONTROL_PLANE, message)
         elif "token" in message:
             self.supervisor.send(AGENT_PREFIX + message["proxy"], message)
+        elif "fault" in message:
+            self._lament(name, message)
         elif "envoy" in message:
+            self.faults.pop(name, None)
             self.envoys[name.removeprefix(AGENT_PREFIX)] = message["envoy"]
             self._look()
         elif "settled" in message:
@@ -95,15 +100,26 @@ class Up:
                 self.supervisor.end(name)
                 self.envoys.pop(name.removeprefix(AGENT_PREFIX), None)
         for name, spec in wanted.items():
-            if name not in self.supervisor.children:
-                task = functools.partial(run_agent_process, self.installation, spec)
+            task = functools.partial(run_agent_process, self.installation, spec)
+            if name in self.supervisor.children:
+                self.supervisor.children[name].run = task  # for its next start
+            else:
                 self.supervisor.start(Child(name, task, self.installation.logs / f"{name}.log"))
 
     def _mourn(self, name: str, code: int) -> None:
-        if code != 0:
+        if code != 0 and name not in self.faults:
             log = self.installation.logs / f"{name}.log"
             self.say(f"{name} ended with {code} and is started again; its log is {log}")
         self.envoys.pop(name.removeprefix(AGENT_PREFIX), None)
+
+    def _lament(self, name: str, message: Message) -> None:
+        """A process said why it cannot work; said again only when it is another reason."""
+        hint = f"\n  hint: {message['hint']}" if message["hint"] else ""
+        sentence = f"{name}: {message['code']}: {message['fault']}{hint}"
+        if self.faults.get(name) != sentence:
+            self.say(sentence)
+        self.faults[name] = sentence
+        self.supervisor.send(CONTROL_PLANE, message)
 
     def _look(self) -> None:
         """Ready, once: each proxy holds the revision, has a live Envoy, and each host answers."""

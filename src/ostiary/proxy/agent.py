@@ -134,7 +134,7 @@ class _Poll:
                 failures, trouble = 0, str(error)
                 if trouble != told:
                     _log.error("no snapshot", id=self.settings.spiffe_id, error=trouble)
-                    self.settings.tell(Trouble(error.code, error.message))
+                    self.settings.tell(Trouble(error.code, error.message, error.hint))
             told = trouble
             await self._judge(failures)
             await self._wait(min(self.settings.poll, _HASTE) if failures else self.settings.poll)

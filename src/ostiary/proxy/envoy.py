@@ -18,7 +18,7 @@ import structlog
 
 from ostiary.errors import Refused
 from ostiary.proxy import leash
-from ostiary.proxy.events import Died, Live, Tell
+from ostiary.proxy.events import Died, Live, Tell, Trouble
 from ostiary.proxy.folder import ADMIN_SOCKET, BOOTSTRAP, ENVOY_LOG, Folder
 from ostiary.proxy.ports import require_free
 
@@ -30,6 +30,8 @@ _LOOK: Final = 0.02
 """Seconds between two looks at a starting Envoy."""
 _PATIENCE: Final = 1.0
 """Seconds the admin interface has to answer."""
+_PORT_LOOK: Final = 1.0
+"""Seconds between two looks whether a taken port is free."""
 _GRACE: Final = 5.0
 """Seconds from SIGTERM to SIGKILL."""
 _log = structlog.get_logger()
@@ -119,12 +121,16 @@ class Envoy:
             require_free(address, port)
 
     async def _wait_for_ports(self) -> None:
+        told = ""
         while True:
             try:
                 return self._require_ports()
             except Refused as error:
-                _log.error("Envoy not started again", error=str(error))
-                await asyncio.sleep(_LONGEST)
+                if told != error.message:
+                    _log.error("Envoy not started again", error=str(error))
+                    self._tell(Trouble(error.code, error.message, error.hint))
+                told = error.message
+                await asyncio.sleep(_PORT_LOOK)
 
 
 async def is_ready(folder: Folder) -> bool:

@@ -42,10 +42,11 @@ class Through:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The control plane said no, in words: no snapshot is kept up to date."""
+    """A refusal in words: no snapshot is kept up to date, or Envoy is not started again."""
 
     code: str
     message: str
+    hint: str = ""
 
 
 Event: TypeAlias = Live | Died | Away | OnSpare | Through | Trouble
