@@ -8,6 +8,7 @@ ever accepted, the faulty blocks are denied and the rest is served.
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Changes:
         await self._serve(*first)
         if not first[1]:
             self.history.keep(self.files.sources())
+        gc.freeze()  # thousands of routes that stay: a search through them holds up every change
         async for trees in self.files.changes():
             await self._change(trees)
 
