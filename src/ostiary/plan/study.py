@@ -103,14 +103,13 @@ class Student:
         """Bring `_routes` and `_tally` up to `document`, looking only at what changed."""
         touched = self._look_around(document, doors)
         known = self._routes
-        doubtful = self._tally.doubtful if touched else {}
         changed = {
             name: self._resolve_route(noun, document)
             for name, noun in document.routes.items()
             if (one := known.get(name)) is None
             or one.noun is not noun
             or noun.value.to in touched
-            or one in doubtful  # its hint may name what has come or gone
+            or (touched and one.faults)  # a hint may name what has come or gone
         }
         # First in, then out: what both sides have, such as a host's own route, stays as it is.
         for one in changed.values():
