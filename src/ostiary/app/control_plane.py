@@ -25,6 +25,7 @@ from ostiary.app.history import History
 from ostiary.app.installation import Installation, write_facts, write_private
 from ostiary.app.ledger import Ledger
 from ostiary.app.pipeline import Pipeline, Revision, Understanding
+from ostiary.app.ports import Ports
 from ostiary.app.process import run_until_told
 from ostiary.app.rotation import Rotation
 from ostiary.app.spec import ProxySpec, specs_of
@@ -141,6 +142,7 @@ class _ControlPlane:
                     group.create_task(task)
                 rotation = Rotation(stores.keys, self._ledger, self._xds, self._republish)
                 group.create_task(rotation.run())
+                group.create_task(Ports(self._ledger, self._xds).run())
                 group.create_task(self._admin(rotation))
                 group.create_task(history.run())
                 group.create_task(changes.run(first))

@@ -108,6 +108,10 @@ class Desired:
             return None
         return self.refusals[slot]
 
+    def again(self, type_url: str, name: str) -> bool:
+        """What was refused is sent once more; False when nothing was."""
+        return self.refusals.pop((type_url, name), None) is not None
+
     def accept(self, resource: Resource) -> Refusal | None:
         """A proxy took `resource`; says what happens next if that was a stand-in on trial."""
         slot = (resource.type_url, resource.name)

@@ -125,6 +125,17 @@ class XdsServer:
         known.desired.take_secrets(secrets)
         known.changed({SECRET: set(secrets)})
 
+    def again(self, proxy: str, type_url: str, name: str) -> bool:
+        """What `proxy` refused is sent once more, as it is; False when it refused nothing.
+
+        For refusals whose cause lies outside of the resource, such as a taken port.
+        """
+        known = self._known(proxy)
+        found = known.desired.again(type_url, name)
+        if found:
+            known.changed({type_url: {name}})
+        return found
+
     def served(self, proxy: str) -> View | None:
         """What `proxy` is served now, stand-ins for refused resources included."""
         known = self._proxies.get(proxy)
