@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -16,11 +17,20 @@ from ostiary.errors import OstiaryError
 Main = Callable[[], Coroutine[Any, Any, None]]
 
 
+def collect_seldom() -> None:
+    """Garbage in cycles is looked for seldom: routes and messages are many, live long, have none.
+
+    With the usual thresholds the search takes a fifth of the time that 1,000 routes need.
+    """
+    gc.set_threshold(50_000, 20, 20)
+
+
 def run_until_told(main: Main) -> None:
     """Run `main()` until it ends or a SIGTERM (or SIGINT) cancels it.
 
     A fault in words goes to the log as one sentence and ends the process with status 1.
     """
+    collect_seldom()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
