@@ -8,7 +8,7 @@ answers 200 with 1 KiB by itself.
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import json
 import signal
 import socket
@@ -76,11 +76,11 @@ def yardstick(folder: Path, upstream: int, *, tls: bool) -> Iterator[tuple[int, 
 
 
 @contextlib.contextmanager
-def _running(
-    folder: Path, name: str, listeners: list[Tree], clusters: list[Tree]
-) -> Iterator[int]:
+def _running(folder: Path, name: str, listeners: list[Tree], clusters: list[Tree]) -> Iterator[int]:
     file = folder / f"{name}.json"
-    file.write_text(json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}}))
+    file.write_text(
+        json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}})
+    )
     command = [str(envoy_binary()), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"]
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -119,7 +119,9 @@ def _manager(name: str, route: Tree) -> Tree:
         "typed_config": {
             "@type": kind,
             "stat_prefix": name,
-            "route_config": {"virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]},
+            "route_config": {
+                "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]
+            },
             "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
         },
     }
@@ -139,16 +141,14 @@ def _certificate(folder: Path) -> tuple[str, str]:
     """A self-signed P-256 certificate, as Ostiary's own are."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), 1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
     files = folder / "yardstick.pem", folder / "yardstick.key"
     files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return str(files[0]), str(files[1])
