@@ -15,9 +15,12 @@ from compiled_site import Site, plan_of, running
 from envoy_process import free_port
 
 from ostiary.compiler.logs import ALLOWS, DENIALS
-from ostiary.protos.messages import als
+from ostiary.signals.export import export_request
+from ostiary.signals.parse import parse
+from ostiary.signals.receiver import SERVICE
 
 pytestmark = pytest.mark.envoy
+EXPORT = export_request()
 
 DOCUMENT = """\
 gateway:
@@ -46,16 +49,17 @@ class Log:
                 self.changed.wait(0.1)
             return self.seen.get(decision, [])
 
-    def stream(self, messages: Iterator[als.StreamAccessLogsMessage], _: object) -> object:
-        """One gRPC stream; only its first message says which."""
-        name = ""
-        for message in messages:
-            name = message.identifier.log_name or name
-            with self.changed:
-                for entry in message.http_logs.log_entry:
-                    self.seen.setdefault(entry.request.request_id, []).append(name)
-                self.changed.notify_all()
-        return als.StreamAccessLogsResponse()
+    def export(self, raw: bytes, _: object) -> bytes:
+        """One message of one stream."""
+        with self.changed:
+            for group in EXPORT.FromString(raw).resource_logs:
+                name = group.resource.attributes[0].value.string_value.decode()
+                for scope in group.scope_logs:
+                    for entry in scope.log_records:
+                        record = parse(entry, "", name)
+                        self.seen.setdefault(record.id, []).append(name)
+            self.changed.notify_all()
+        return b""
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +68,9 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Log
     folder: Path = tmp_path_factory.mktemp("log")
     log = Log()
     server = grpc.server(futures.ThreadPoolExecutor(4))
-    method = grpc.stream_unary_rpc_method_handler(
-        log.stream,
-        request_deserializer=als.StreamAccessLogsMessage.FromString,
-        response_serializer=als.StreamAccessLogsResponse.SerializeToString,
-    )
-    service = "envoy.service.accesslog.v3.AccessLogService"
+    method = grpc.unary_unary_rpc_method_handler(log.export)
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(service, {"StreamAccessLogs": method}),)
+        (grpc.method_handlers_generic_handler(SERVICE, {"Export": method}),)
     )
     server.add_insecure_port(f"unix:{folder}/control.sock")
     server.start()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import grpc
 import httpx
 import pytest
 from envoy_process import Envoy, free_port, run
+from google.protobuf.message import Message
 
 from ostiary.compiler.connections import fresh_request_id
 from ostiary.compiler.logs import decision_log
@@ -41,20 +43,42 @@ from ostiary.protos.pool import message_class
 from ostiary.signals import Writer, handler
 from ostiary.store.database import Database
 from ostiary.store.decisions import Decisions
-from ostiary.wire import JWT_METADATA, SESSION_KEY
+from ostiary.wire import ASSERTION_KEY, JWT_METADATA, SESSION_KEY, STALE_KEY
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "signals"))
 from signals_entries import CONTROL_PLANE, EDGE, Certificates
 
 pytestmark = pytest.mark.envoy
 ROUTE = "default/default/notes@0123456789abcdef"
-CLAIMS = {
+CLAIMS: dict[str, object] = {
+    "exp": 4_102_444_800,
     "sub": "editor",
     "email": "editor@example.com",
     "groups": ["editors"],
     "host": "notes.localhost",
     "assertion": "never-logged",
 }
+
+
+class ControlPlane:
+    """The log service, which can go away and come back on the same port."""
+
+    def __init__(self, writer: Writer, certificates: Certificates) -> None:
+        self._writer = writer
+        self._certificates = certificates
+        self.port = 0
+
+    async def start(self) -> None:
+        """It answers."""
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers((handler(self._writer, {EDGE}.__contains__),))
+        address = f"127.0.0.1:{self.port}"
+        self.port = self._server.add_secure_port(address, self._certificates.server())
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Nobody listens there."""
+        await self._server.stop(0)
 
 
 @dataclass
@@ -65,6 +89,7 @@ class Logged:
     envoy: Envoy
     decisions: Decisions
     writer: Writer
+    control: ControlPlane
 
     async def ask(self, method: str, path: str) -> tuple[httpx.Response, str]:
         """The answer, and the decision id that it carries."""
@@ -85,36 +110,43 @@ class Logged:
 
 @pytest.fixture
 async def logged(tmp_path: Path) -> AsyncIterator[Logged]:
-    database = Database.in_folder(tmp_path)
+    async with logging(tmp_path, {SESSION_KEY: CLAIMS}) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def logging(
+    folder: Path, claims: Mapping[str, object], credential: str = SESSION_KEY
+) -> AsyncIterator[Logged]:
+    """A proxy at which everybody has these claims, by metadata key."""
+    database = Database.in_folder(folder)
     database.create()
     decisions = Decisions(database)
     writer = Writer(decisions, pause=0.01)
     writing = asyncio.create_task(writer.run())
     certificates = Certificates()
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((handler(writer, {EDGE}.__contains__),))
-    control = server.add_secure_port("127.0.0.1:0", certificates.server())
-    await server.start()
+    control = ControlPlane(writer, certificates)
+    await control.start()
     port = free_port()
     config = bootstrap.Bootstrap()
     config.node.id = EDGE
-    config.static_resources.listeners.append(edge(port))
+    config.static_resources.listeners.append(edge(port, claims, credential))
     config.static_resources.clusters.extend(
-        [control_cluster(control, certificates), plain_cluster("dead", free_port())]
+        [control_cluster(control.port, certificates), plain_cluster("dead", free_port())]
     )
     try:
         with await asyncio.to_thread(contextlib.ExitStack) as stack:
-            envoy = await asyncio.to_thread(stack.enter_context, run(config, tmp_path))
-            yield Logged(f"http://127.0.0.1:{port}", envoy, decisions, writer)
+            envoy = await asyncio.to_thread(stack.enter_context, run(config, folder))
+            yield Logged(f"http://127.0.0.1:{port}", envoy, decisions, writer, control)
     finally:
-        await server.stop(0)
+        await control.stop()
         writing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await writing
         database.close()
 
 
-def edge(port: int) -> listener.Listener:
+def edge(port: int, claims: Mapping[str, object], credential: str) -> listener.Listener:
     """Direct answers, a route to nowhere, a rule that wants POST, and somebody signed in."""
     answer = route.DirectResponseAction(status=200, body=core.DataSource(inline_string="hello"))
     routes = [
@@ -133,14 +165,14 @@ def edge(port: int) -> listener.Listener:
         stat_prefix="edge",
         use_remote_address=wkt.BoolValue(value=True),
         request_id_extension=fresh_request_id(),
-        access_log=decision_log(),
+        access_log=decision_log(credential),
         local_reply_config=refusals_carry(decision),
         route_config=route.RouteConfiguration(
             virtual_hosts=[route.VirtualHost(name="all", domains=["*"], routes=routes)],
             response_headers_to_add=[decision],
         ),
         http_filters=[
-            hcm.HttpFilter(name="who", typed_config=pack(somebody())),
+            hcm.HttpFilter(name="who", typed_config=pack(somebody(claims))),
             hcm.HttpFilter(name="may", typed_config=pack(no_delete())),
             hcm.HttpFilter(name="router", typed_config=pack(router.Router())),
         ],
@@ -172,12 +204,12 @@ def refusals_carry(decision: core.HeaderValueOption) -> hcm.LocalReplyConfig:
     return hcm.LocalReplyConfig(mappers=[mapper])
 
 
-def somebody() -> object:
+def somebody(claims: Mapping[str, object]) -> Message:
     """What the jwt filter leaves behind, without a token."""
     made = message_class("envoy.extensions.filters.http.set_metadata.v3.Config")()
     entry = made.metadata.add()  # type: ignore[attr-defined]
     entry.metadata_namespace = JWT_METADATA
-    entry.value.update({SESSION_KEY: CLAIMS})
+    entry.value.update(claims)
     return made
 
 
@@ -297,3 +329,113 @@ async def test_many_requests_all_arrive(logged: Logged) -> None:
     assert len({(await logged.find(one)).id for one in decisions}) == 50
     counts = logged.writer.counts()
     assert (counts.dropped, counts.refused_streams) == (0, 0)
+
+
+ODD = {
+    "exp": 4_102_444_800,
+    "sub": '-"],["\u2028|%REQ(cookie)% né',
+    "email": "a,b\\@x",
+    "groups": ["a,b", "c\x1fd", '"],["', "-"],
+    "host": "notes.localhost",
+    "sid": "-",
+}
+
+
+async def test_odd_names_arrive_as_they_are(tmp_path: Path) -> None:
+    async with logging(tmp_path, {SESSION_KEY: ODD}) as logged:
+        for method in ("GET", "DELETE"):
+            record = await logged.find((await logged.ask(method, "/"))[1])
+            assert (record.subject, record.email) == (ODD["sub"], ODD["email"])
+            assert record.groups == ("a,b", "c\x1fd", '"],["', "-")
+            assert record.session_host == "notes.localhost"
+        assert logged.writer.counts().malformed == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_separator_in_a_claim_is_told_and_forges_nothing(
+    tmp_path: Path, method: str
+) -> None:
+    """`login` signs no such name; if it did, the entry would still not say somebody else."""
+    root = ["session", "4102444800", "root", "root@x", "[]", "notes.localhost", "s", "g"]
+    forged = CLAIMS | {"gv": "\x1f".join(["g", *root])}
+    async with logging(tmp_path, {SESSION_KEY: forged}) as logged:
+        record = await logged.find((await logged.ask(method, "/"))[1])
+        assert (record.credential, record.subject, record.path) == ("", "", "")
+        assert (record.route, record.proxy) == ("default/default/notes", EDGE)
+        assert logged.writer.counts().malformed == 1
+
+
+async def test_an_expired_session_is_told_in_a_refusal(tmp_path: Path) -> None:
+    async with logging(tmp_path, {STALE_KEY: CLAIMS | {"exp": 1_700_000_000}}) as logged:
+        refused = await logged.find((await logged.ask("DELETE", "/"))[1])
+        assert (refused.credential, refused.subject, refused.offline) == (
+            "expired",
+            "editor",
+            False,
+        )
+        passed = await logged.find((await logged.ask("GET", "/"))[1])
+        assert (passed.credential, passed.subject) == ("", "")
+
+
+async def test_a_session_over_its_time_that_passed_is_offline(tmp_path: Path) -> None:
+    async with logging(tmp_path, {SESSION_KEY: CLAIMS | {"exp": 1_700_000_000}}) as logged:
+        assert (await logged.find((await logged.ask("GET", "/"))[1])).offline
+
+
+async def test_a_mini_gateway_tells_the_assertion(tmp_path: Path) -> None:
+    async with logging(tmp_path, {ASSERTION_KEY: CLAIMS}, ASSERTION_KEY) as logged:
+        for method in ("GET", "DELETE"):
+            record = await logged.find((await logged.ask(method, "/"))[1])
+            assert (record.credential, record.subject) == ("assertion", "editor")
+
+
+async def test_hostile_bytes_cost_nobody_an_entry(logged: Logged) -> None:
+    """Over HTTP/2 a path may have bytes that are no text; other controls never get past."""
+    before = (await logged.ask("GET", "/before"))[1]
+    for head in (
+        (b"GET", b"/a\xff\xfeb", b"notes.localhost"),
+        (b"GET", b"/a\x1fb", b"notes.localhost"),
+        (b"GET", b"/", b"notes\x1flocalhost"),
+        (b"G\x1fT", b"/", b"notes.localhost"),
+        (b"GET", b"/a\x00b", b"notes.localhost"),
+    ):
+        await asyncio.to_thread(ask_http2, logged.url, *head)
+    after = (await logged.ask("GET", "/after"))[1]
+    for decision in (before, after):
+        assert (await logged.find(decision)).subject == "editor"
+    told = await asyncio.to_thread(logged.decisions.recent, 20)
+    (text,) = (one for one in told if one.path == "/a\ufffd\ufffdb")
+    assert (text.code, text.subject) == (200, "editor")
+    refused = [one for one in told if one.details == "http2.invalid.header.field"]
+    assert [(one.path, one.host, one.method) for one in refused] == [("", "", "")] * 4
+    assert logged.writer.counts().malformed == 0
+
+
+def ask_http2(url: str, method: bytes, path: bytes, authority: bytes) -> None:
+    """One request by hand: no library would send it. Returns when Envoy has said something."""
+    fields = ((b":method", method), (b":scheme", b"http"), (b":path", path))
+    block = b"".join(
+        b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+        for name, value in (*fields, (b":authority", authority))
+    )
+    settings = b"\0\0\0\4\0\0\0\0\0"
+    headers = len(block).to_bytes(3, "big") + b"\x01\x05\0\0\0\1" + block
+    port = int(url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=1) as wire:
+        wire.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + headers)
+        with contextlib.suppress(OSError):
+            while wire.recv(4096):
+                wire.settimeout(0.1)
+
+
+async def test_what_happened_while_the_control_plane_was_away_is_told_later(
+    logged: Logged,
+) -> None:
+    first = (await logged.ask("GET", "/first"))[1]
+    await logged.find(first)
+    await logged.control.stop()
+    missed = [(await logged.ask(method, "/missed"))[1] for method in ("GET", "DELETE")]
+    await asyncio.sleep(1.5)
+    await logged.control.start()
+    for decision in missed:
+        assert (await logged.find(decision)).path == "/missed"

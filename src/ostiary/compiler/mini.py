@@ -24,6 +24,7 @@ from ostiary.features.fragment import Filter, Stage
 from ostiary.features.refusals import mini_replies
 from ostiary.plan.model import MiniGateway, Service
 from ostiary.protos.messages import core, hcm, listener, route, tls, wkt
+from ostiary.wire import ASSERTION_KEY
 
 LISTENER_NAME: Final = "mini"
 PEER_SLOT: Final = "ostiary.peer"
@@ -67,7 +68,7 @@ def _listener(
     connections.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     connections.set_current_client_cert_details.uri = True
     connections.local_reply_config.MergeFrom(mini_replies())
-    connections.access_log.extend(decision_log())
+    connections.access_log.extend(decision_log(ASSERTION_KEY))
     chain = listener.FilterChain(
         name="mutual-tls",
         filters=[network_filter(connections)],

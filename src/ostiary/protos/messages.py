@@ -12,7 +12,6 @@ from ostiary.protos.pool import enum, message_class
 
 PACKAGES: Final = {
     "accesslog": "envoy.config.accesslog.v3",
-    "als": "envoy.service.accesslog.v3",
     "als_filter": "envoy.extensions.access_loggers.grpc.v3",
     "auth": "envoy.service.auth.v3",
     "bootstrap": "envoy.config.bootstrap.v3",
@@ -30,7 +29,6 @@ PACKAGES: Final = {
     "formatter_cel": "envoy.extensions.formatter.cel.v3",
     "hcm": "envoy.extensions.filters.network.http_connection_manager.v3",
     "header_mutation": "envoy.extensions.filters.http.header_mutation.v3",
-    "http_log": "envoy.data.accesslog.v3",
     "jwt": "envoy.extensions.filters.http.jwt_authn.v3",
     "listener": "envoy.config.listener.v3",
     "local_ratelimit": "envoy.extensions.filters.http.local_ratelimit.v3",
@@ -40,6 +38,11 @@ PACKAGES: Final = {
     "metrics": "envoy.config.metrics.v3",
     "mutation_rules": "envoy.config.common.mutation_rules.v3",
     "network_inputs": "envoy.extensions.matching.common_inputs.network.v3",
+    "otlp": "opentelemetry.proto.common.v1",
+    "otlp_filter": "envoy.extensions.access_loggers.open_telemetry.v3",
+    "otlp_logs": "opentelemetry.proto.logs.v1",
+    "otlp_resource": "opentelemetry.proto.resource.v1",
+    "otlp_service": "opentelemetry.proto.collector.logs.v1",
     "overload": "envoy.config.overload.v3",
     "path_uri_template": "envoy.extensions.path.match.uri_template.v3",
     "ratelimit": "envoy.extensions.common.ratelimit.v3",

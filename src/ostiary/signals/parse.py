@@ -1,162 +1,139 @@
 """From one entry of Envoy's access log to one `DecisionRecord`, in a few microseconds.
 
-Fields are read straight from the upb message; nothing is turned into a dict. Pure: no clock, no
-store. Fed by `receiver`; feeds `writer`.
+An entry is a line of fields, as `compiler.logs` lists them. Pure: no clock, no store. Fed by
+`receiver`; feeds `writer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+import json
+import re
+from functools import lru_cache
+from typing import Any, Final
 
+from ostiary.compiler.logs import ABSENT, CLAIMS, CREDENTIALS, LONGEST_TEXT, REQUEST, SEPARATOR
 from ostiary.plan.record import DecisionRecord
-from ostiary.wire import (
-    ASSERTION_KEY,
-    JWT_METADATA,
-    RBAC_METADATA,
-    SESSION_KEY,
-    SHADOW_RESULT,
-    STALE_KEY,
-)
-
-if TYPE_CHECKING:
-    from ostiary.protos.messages import http_log, wkt
-
-    _Claims = MutableMapping[str, wkt.Value]
+from ostiary.wire import STALE_KEY
 
 CLOCK_SKEW: Final = 5
 """Seconds by which a token may be over its time at every proxy of ours."""
-LONGEST_TEXT: Final = 512
-"""Characters kept of a path or of Envoy's details; longer ones are cut, never refused."""
+_REQUEST: Final = len(REQUEST)
+_CREDENTIAL: Final = 1 + len(CLAIMS)
+_SIZES: Final = {str(size): size for size in (_REQUEST + _CREDENTIAL, _REQUEST + 2 * _CREDENTIAL)}
+"""What an entry says of its own size, before anything else: one credential is told, or two."""
+_SURE: Final = list(REQUEST).index("method")
+"""Fields before this one are Envoy's own words: they stand where they should in any entry."""
+_NOBODY: Final = ["", ABSENT, ABSENT, ABSENT, "[]", ABSENT, ABSENT, ABSENT]
+_EXPIRED: Final = CREDENTIALS[STALE_KEY]
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-_NOBODY: Final[dict[str, Any]] = {}
+class Malformed(ValueError):
+    """An entry that is not what we asked for; `record` holds what is known nevertheless."""
+
+    def __init__(self, reason: str, record: DecisionRecord) -> None:
+        super().__init__(reason)
+        self.record = record
 
 
-def parse(entry: http_log.HTTPAccessLogEntry, proxy: str, log: str) -> DecisionRecord:
-    """What `entry` of the logger `log` says, as told by the proxy with the SPIFFE id `proxy`."""
-    common = entry.common_properties
-    request = entry.request
-    response = entry.response
-    route, _, policy = common.route_name.rpartition("@")
-    metadata = common.metadata.filter_metadata
-    started = common.start_time.seconds + common.start_time.nanos / 1e9
-    credential, claims = _identity(metadata)
+def parse(entry: Any, proxy: str, log: str) -> DecisionRecord:
+    """What the `LogRecord` says, as told by the proxy with the SPIFFE id `proxy`.
+
+    Raises `Malformed` when it has a field too many or too few, or one that cannot be read.
+    """
+    size, *fields = _text(entry.body.string_value).split(SEPARATOR)
+    started = entry.time_unix_nano // 1000 / 1e6
+    if len(fields) != _SIZES.get(size):
+        reason = f"{len(fields)} fields instead of {size[:8]!r}"
+        raise Malformed(reason, _remnant(fields, started, proxy, log))
+    try:
+        return _record(fields, _credential(fields), started, proxy, log)
+    except ValueError as error:
+        raise Malformed(str(error), _remnant(fields, started, proxy, log)) from error
+
+
+def _record(
+    fields: list[str], claims: list[str], started: float, proxy: str, log: str
+) -> DecisionRecord:
+    known = ["" if field == ABSENT else field for field in fields]
+    credential, expires, subject, email, groups, session_host, sid, group_set = claims
+    route, _, policy = known[1].rpartition("@")
     return DecisionRecord(
-        request.request_id or common.stream_id,
+        known[0],
         started,
         proxy,
         log,
         route or policy,
         policy if route else "",
-        _host(request.authority),
-        _method(request.request_method),
-        request.path.partition("?")[0].partition("#")[0][:LONGEST_TEXT],
-        response.response_code.value,
-        response.response_code_details[:LONGEST_TEXT],
-        _flags(common.response_flags),
+        _host(known[12]),
+        known[11],
+        known[13].partition("?")[0].partition("#")[0],
+        int(known[2] or 0),
+        known[4][:LONGEST_TEXT],
+        _flags(known[3]),
         credential,
-        _claim(claims, "sub"),
-        _claim(claims, "email"),
-        _groups(claims),
-        _claim(claims, "host"),
-        _claim(claims, "sid"),
-        _claim(claims, "gv"),
-        _text(metadata, RBAC_METADATA, SHADOW_RESULT),
-        _peer(common),
-        _address(common),
-        _duration(common),
-        common.upstream_cluster,
-        common.upstream_transport_failure_reason[:LONGEST_TEXT],
-        credential in _VERIFIED and _expired(claims, started),
+        # A person may be called "-": with a credential there always is a subject.
+        subject if credential else "",
+        "" if email == ABSENT else email,
+        _groups(groups),
+        "" if session_host == ABSENT else session_host,
+        "" if sid == ABSENT else sid,
+        "" if group_set == ABSENT else group_set,
+        known[5],
+        known[10].partition(",")[0],
+        known[6],
+        int(known[7] or 0) / 1e6,
+        known[8],
+        known[9][:LONGEST_TEXT],
+        credential not in _UNVERIFIED and float(expires) + CLOCK_SKEW < started,
     )
 
 
-_METHODS: Final = (
-    "",
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "DELETE",
-    "CONNECT",
-    "OPTIONS",
-    "TRACE",
-    "PATCH",
-)
-"""`envoy.config.core.v3.RequestMethod` by number."""
+_UNVERIFIED: Final = ("", _EXPIRED)
 
 
-def _identity(
-    metadata: MutableMapping[str, wkt.Struct],
-) -> tuple[str, _Claims]:
-    """Which credential was verified, and its claims; of those only the allow-list is read."""
-    verified = metadata.get(JWT_METADATA)
-    if verified is not None:
-        for key, credential in _CREDENTIALS:
-            found = verified.fields.get(key)
-            if found is not None:
-                return credential, found.struct_value.fields
-    return "", _NOBODY
+def _credential(fields: list[str]) -> list[str]:
+    """The first credential that was there; each has a time of expiry, a number, never absent."""
+    for start in range(_REQUEST, len(fields), _CREDENTIAL):
+        if fields[start + 1] != ABSENT:
+            return fields[start : start + _CREDENTIAL]
+    return _NOBODY
 
 
-_CREDENTIALS: Final = (
-    (SESSION_KEY, "session"),
-    (ASSERTION_KEY, "assertion"),
-    (STALE_KEY, "expired"),
-)
-_VERIFIED: Final = ("session", "assertion")
+def _remnant(fields: list[str], started: float, proxy: str, log: str) -> DecisionRecord:
+    """What is known of an entry that cannot be read: Envoy's own words, nothing from a client."""
+    own = ["" if field == ABSENT else field for field in fields[:_SURE]]
+    own += [""] * (_SURE - len(own))
+    blank = own + [ABSENT] * (_REQUEST - _SURE)
+    blank[2] = own[2] if own[2].isdecimal() else "0"
+    blank[7] = own[7] if own[7].isdecimal() else "0"
+    return _record(blank, _NOBODY, started, proxy, log)
 
 
-def _claim(claims: _Claims, name: str) -> str:
-    value = claims.get(name)
-    return "" if value is None else value.string_value
+def _text(raw: bytes) -> str:
+    """Readable, whatever it was; no store takes a NUL."""
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
-def _groups(claims: _Claims) -> tuple[str, ...]:
-    value = claims.get("groups")
-    return () if value is None else tuple(one.string_value for one in value.list_value.values)
+@lru_cache(maxsize=4096)
+def _groups(text: str) -> tuple[str, ...]:
+    """A JSON array of names; people share their sets of groups, so each is read once."""
+    if text == ABSENT:
+        return ()
+    found = json.loads(text)
+    if not isinstance(found, list):
+        raise ValueError("groups that are no list")  # noqa: TRY004  the sender's fault, not ours
+    return tuple(str(one) for one in found)
 
 
-def _expired(claims: _Claims, now: float) -> bool:
-    """Beyond the skew that clocks are allowed, so by `offline_grace` alone."""
-    value = claims.get("exp")
-    return value is not None and value.number_value + CLOCK_SKEW < now
+@lru_cache(maxsize=256)
+def _flags(text: str) -> str:
+    """Envoy's long names as the rest of Envoy spells them: `upstream_connection_failure`."""
+    return _HUMP.sub("_", text).lower()
 
 
-def _text(metadata: MutableMapping[str, wkt.Struct], namespace: str, key: str) -> str:
-    found = metadata.get(namespace)
-    value = None if found is None else found.fields.get(key)
-    return "" if value is None else value.string_value
-
-
+@lru_cache(maxsize=1024)
 def _host(authority: str) -> str:
     """Without the port: what is behind the last colon, unless that is inside an IPv6 address."""
     host, colon, port = authority.rpartition(":")
     return (host if colon and port.isdigit() else authority).lower()
-
-
-def _method(number: int) -> str:
-    return _METHODS[number] if number < len(_METHODS) else ""
-
-
-def _flags(flags: http_log.ResponseFlags) -> str:
-    return ",".join(field.name for field, _ in flags.ListFields())
-
-
-def _peer(common: http_log.AccessLogCommon) -> str:
-    if not common.HasField("tls_properties"):
-        return ""
-    for name in common.tls_properties.peer_certificate_properties.subject_alt_name:
-        if name.uri:
-            return name.uri
-    return ""
-
-
-def _duration(common: http_log.AccessLogCommon) -> float:
-    span = common.duration
-    return span.seconds + span.nanos / 1e9
-
-
-def _address(common: http_log.AccessLogCommon) -> str:
-    return common.downstream_remote_address.socket_address.address

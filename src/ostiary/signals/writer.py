@@ -51,6 +51,8 @@ class LogCounts:
     """Of the dropped ones, those that the ledger has not counted yet."""
     refused_streams: int = 0
     """Log streams of peers that are no proxies of ours."""
+    malformed: int = 0
+    """Entries that were not what we asked for; they are kept with what is known."""
     failing: str = ""
     """The store's last error, empty when it took the last batch."""
 
@@ -71,7 +73,7 @@ class Writer:
         self._allows: deque[DecisionRecord] = deque()
         self._untold = 0
         self._received = self._written = self._dropped_denials = self._dropped_allows = 0
-        self._refused = 0
+        self._refused = self._malformed = 0
         self._failing = ""
         self._some = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -102,6 +104,12 @@ class Writer:
         """A stream of a stranger is counted."""
         self._refused += 1
 
+    def malformed(self, proxy: str, reason: str) -> None:
+        """An entry of `proxy` that is not what we asked for is counted; the first is told aloud."""
+        if not self._malformed:
+            _log.error("malformed entry in the decision log", proxy=proxy, reason=reason)
+        self._malformed += 1
+
     def counts(self) -> LogCounts:
         """The counters now."""
         return LogCounts(
@@ -111,6 +119,7 @@ class Writer:
             self._dropped_allows,
             self._untold,
             self._refused,
+            self._malformed,
             self._failing,
         )
 

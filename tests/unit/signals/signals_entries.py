@@ -1,4 +1,4 @@
-"""Access-log entries as Envoy writes them, and the certificates of those who send them."""
+"""Log entries as Envoy writes them, and the certificates of those who send them."""
 
 from __future__ import annotations
 
@@ -11,43 +11,56 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ostiary.certs.issue import Issuer, Request, key_pem, pem, root, svid
 from ostiary.certs.validity import starting
+from ostiary.compiler.logs import ABSENT, CLAIMS, CREDENTIALS, REQUEST, SEPARATOR, STREAM
 from ostiary.plan.record import ALLOWS_LOG, DENIALS_LOG
-from ostiary.protos.messages import als, http_log
+from ostiary.signals.export import export_request
+from ostiary.wire import SESSION_KEY, STALE_KEY
 
 EDGE = "spiffe://test.ostiary/default/default/gateway/main"
 CONTROL_PLANE = "spiffe://test.ostiary/ostiary/control-plane"
+STARTED = 1_800_000_000_250_000_000
+REQUESTED = {
+    "id": "7d9f5c1e-0000-4000-8000-000000000001",
+    "route": "default/default/notes@0123456789abcdef",
+    "code": "200",
+    "details": "via_upstream",
+    "client": "192.0.2.7",
+    "micros": "4000",
+    "upstream": "svc/default/default/notes",
+    "method": "GET",
+    "host": "Notes.localhost:8443",
+    "path": "/notes/1",
+}
+Export: Any = export_request()
 
 
-def entry(**changes: Any) -> http_log.HTTPAccessLogEntry:
-    """A signed-in GET of the notes; `changes` by the names of the arguments below."""
-    made = http_log.HTTPAccessLogEntry()
-    common = made.common_properties
-    common.route_name = changes.get("route", "default/default/notes@0123456789abcdef")
-    common.start_time.seconds = 1_800_000_000
-    common.start_time.nanos = 250_000_000
-    common.duration.nanos = 4_000_000
-    common.downstream_remote_address.socket_address.address = "192.0.2.7"
-    common.upstream_cluster = "svc/default/default/notes"
-    for name in changes.get("flags", ()):
-        setattr(common.response_flags, name, True)
-    for namespace, values in changes.get("metadata", {}).items():
-        common.metadata.filter_metadata[namespace].update(values)
-    made.request.request_id = changes.get("id", "7d9f5c1e-0000-4000-8000-000000000001")
-    made.request.authority = changes.get("authority", "Notes.localhost:8443")
-    made.request.path = changes.get("path", "/notes/1?token=secret#part")
-    made.request.request_method = changes.get("method", 1)
-    made.response.response_code.value = changes.get("code", 200)
-    made.response.response_code_details = changes.get("details", "via_upstream")
+def line(claims: dict[str, dict[str, str]] | None = None, **changes: str) -> str:
+    """A signed-out GET of the notes; `claims` by metadata key, `changes` by names of fields."""
+    asked = REQUESTED | changes
+    fields = [asked.get(name, ABSENT) for name in REQUEST]
+    for key in claims or {SESSION_KEY: {}, STALE_KEY: {}}:
+        fields.append(CREDENTIALS[key])
+        fields += [(claims or {}).get(key, {}).get(name, ABSENT) for name in CLAIMS]
+    return SEPARATOR.join([str(len(fields)), *fields])
+
+
+def entry(text: str | bytes | None = None, **changes: str) -> Any:
+    """A log record with the body `text`, or else with `line(**changes)`."""
+    made = Export().resource_logs.add().scope_logs.add().log_records.add()
+    found = line(**changes) if text is None else text
+    made.body.string_value = found.encode() if isinstance(found, str) else found
+    made.time_unix_nano = STARTED
     return made
 
 
-def message(*entries: http_log.HTTPAccessLogEntry, log: str = "") -> als.StreamAccessLogsMessage:
-    """One message of a stream; only the first names the log."""
-    made = als.StreamAccessLogsMessage()
+def message(*entries: Any, log: str = "") -> bytes:
+    """One message of a stream, as it is on the wire."""
+    made = Export()
+    group = made.resource_logs.add()
     if log:
-        made.identifier.log_name = log
-    made.http_logs.log_entry.extend(entries)
-    return made
+        group.resource.attributes.add(key=STREAM).value.string_value = log.encode()
+    group.scope_logs.add().log_records.extend(entries)
+    return bytes(made.SerializeToString())
 
 
 class Certificates:
@@ -82,4 +95,4 @@ class Certificates:
         return grpc.ssl_channel_credentials(self.bundle, key, chain)
 
 
-__all__ = ["ALLOWS_LOG", "DENIALS_LOG", "EDGE", "Certificates", "entry", "message"]
+__all__ = ["ALLOWS_LOG", "DENIALS_LOG", "EDGE", "Certificates", "entry", "line", "message"]
