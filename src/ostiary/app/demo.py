@@ -8,7 +8,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
+import shlex
 import socket as sockets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,30 +27,52 @@ from ostiary.supervisor import Child
 HOST: Final = "notes.localhost"
 SIGN_IN_HOST: Final = "login.localhost"
 HTTPS, HTTP, MINI = 8443, 8080, 15443
-ACCOUNTS: Final = {"editor": ("editors",), "visitor": ()}
+ACCOUNTS: Final = {"editor": ("editors",), "visitor": ("visitors",)}
+LONGEST_SOCKET: Final = 107
+"""Bytes in the path of a unix socket (sun_path, unix(7))."""
 
 
-def demo(state: Path, say: Say) -> None:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How we speak to the person who started the demo."""
+
+    say: Say
+    command: str
+    """What they type to call us, e.g. `.venv/bin/ostiary`."""
+
+
+def demo(state: Path, told: Told) -> None:
     """The demo runs until a signal; its facts are in `demo.json` before it says `ready`."""
     state = state.absolute()
     installation = open_installation(state, (state / "demo.yaml",), demo=True)
     (state / "demo.json").unlink(missing_ok=True)
-    folder = state / "notes"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    application = folder / "app.sock"
-    application.unlink(missing_ok=True)
-    https, http, mini = (_port(port, say) for port in (HTTPS, HTTP, MINI))
-    installation.documents[0].write_text(document(https, http, mini, application))
+    https, http, mini = (_port(port, told.say) for port in (HTTPS, HTTP, MINI))
     passwords = {name: secrets.token_urlsafe(9) for name in ACCOUNTS}
     add_accounts(installation, passwords, ACCOUNTS)
-    up = Up(installation, say)
+    up = Up(installation, told.say)
     up.probes = [(HOST, https), (SIGN_IN_HOST, https)]
-    up.on_ready = functools.partial(_ready, up, https, passwords, say)
+    up.on_ready = functools.partial(_ready, up, https, passwords, told)
     log = installation.logs / "notes.log"
-    try:
-        up.start((Child("notes", functools.partial(_notes, application), log),))
-    finally:
-        (state / "demo.json").unlink(missing_ok=True)
+    with _socket(state) as application:
+        installation.documents[0].write_text(document(https, http, mini, application))
+        try:
+            up.start((Child("notes", functools.partial(_notes, application), log),))
+        finally:
+            (state / "demo.json").unlink(missing_ok=True)
+
+
+@contextmanager
+def _socket(state: Path) -> Iterator[Path]:
+    """Where the application listens: a folder that only its owner can enter."""
+    folder = state / "notes"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    place = folder / "app.sock"
+    place.unlink(missing_ok=True)
+    if len(bytes(place)) <= LONGEST_SOCKET:
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="ostiary-demo-") as short:
+        yield Path(short) / "app.sock"
 
 
 def _port(wanted: int, say: Say) -> int:
@@ -59,7 +86,7 @@ def _notes(application: Path, _channel: sockets.socket) -> None:
     asyncio.run(serve(application))
 
 
-def _ready(up: Up, port: int, passwords: dict[str, str], say: Say) -> None:
+def _ready(up: Up, port: int, passwords: dict[str, str], told: Told) -> None:
     installation = up.installation
     url = f"https://{HOST}:{port}"
     write_facts(
@@ -75,13 +102,18 @@ def _ready(up: Up, port: int, passwords: dict[str, str], say: Say) -> None:
             "processes": up.processes(),
         },
     )
-    for line in _words(installation, url, port, passwords):
-        say(line)
-    say(f"ready: {url}")
+    for line in words(installation, port, passwords, told.command):
+        told.say(line)
+    told.say(f"ready: {url}")
 
 
-def _words(installation: Installation, url: str, port: int, passwords: dict[str, str]) -> list[str]:
-    state = f" --state {installation.state}"
+def words(
+    installation: Installation, port: int, passwords: dict[str, str], command: str
+) -> list[str]:
+    """What a newcomer reads: addresses, accounts, a line for curl, four things to try."""
+    url = f"https://{HOST}:{port}"
+    state, ca = installation.state, shlex.quote(str(installation.ca_file))
+    option = "" if state == Path.cwd() / ".ostiary" else f" --state {shlex.quote(str(state))}"
     accounts = [f"    {name:<8} {password}" for name, password in passwords.items()]
     return [
         "",
@@ -92,16 +124,23 @@ def _words(installation: Installation, url: str, port: int, passwords: dict[str,
         "  Accounts (passwords are new in every run)",
         *accounts,
         "",
-        "  Without a browser",
-        f"    curl --cacert {installation.ca_file} --resolve {HOST}:{port}:127.0.0.1 {url}/notes",
+        "  Without a browser: nobody is signed in, so the answer is 401 and says where to go",
+        f"    curl -i --cacert {ca} --resolve {HOST}:{port}:127.0.0.1 {url}/notes",
         "",
         "  Four things to try",
-        "    1. Sign in as editor and write a note; keep the page open in two windows.",
-        "    2. Sign in as visitor (another browser profile) and read why you are refused.",
-        f"    3. ostiary explain ID{state}      with the decision id of that page",
-        "    4. Change `editors` to `visitors` in the document and save: it applies at once.",
+        "    1. Sign in as editor in two windows, write a note, and watch it arrive in the other.",
+        "    2. Sign in as visitor in a private window, and read why you are refused.",
+        "    3. Ask with the decision id of that page, and see what was looked at:",
+        f"         {command} explain ID{option}",
+        "    4. In the document, change [editors] to [editors, visitors] in the route's `access`",
+        "       and save: it applies at once. Visitor is refused still, now by the service's own",
+        "       `access`; change that too, and visitor is in.",
         "",
         "  A browser warns about our own authority until you trust it:",
-        f"    ostiary trust install{state}      (and `trust remove` afterwards)",
+        f"    {command} trust install{option}",
+        "  and take it out when you are done:",
+        f"    {command} trust remove{option}",
+        "",
+        "  Ctrl-C ends it all.",
         "",
     ]

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -34,6 +34,8 @@ class Installation:
     login_http: Address
     login_authz: Address
     admin: Address
+    held: IO[str] = field(repr=False, compare=False)
+    """The lock: while this file is open, nobody else runs the installation."""
     demo: bool = False
     proxies_elsewhere: bool = False
     """True: no proxy is started here; each runs `ostiary proxy` on its own machine."""
@@ -72,9 +74,10 @@ def open_installation(
     proxies_elsewhere: bool = False,
     listen: str = "127.0.0.1",
 ) -> Installation:
-    """The folder has mode 0700, is not tracked by git, and belongs to the right kind of run.
+    """The folder has mode 0700, is not tracked by git, and belongs to this run and its kind alone.
 
-    Raises `Refused` when a demo's state is given to `up` or the other way round.
+    Raises `Refused` when a demo's state is given to `up` or the other way round, and when another
+    run has it; nothing of that run is touched.
     """
     state = state.absolute()
     _prepare(state)
@@ -93,6 +96,7 @@ def open_installation(
             f"{state} is the state of a demo: its accounts and keys are for trying out only",
             "give the installation a folder of its own: ostiary up --state FOLDER",
         )
+    held = _lock(state)
     ports = _ports(state, listen)
     return Installation(
         state,
@@ -102,24 +106,10 @@ def open_installation(
         Address("127.0.0.1", ports["login_http"]),
         Address("127.0.0.1", ports["login_authz"]),
         Address("127.0.0.1", ports["admin"]),
+        held,
         demo,
         proxies_elsewhere,
     )
-
-
-def lock(installation: Installation) -> IO[str]:
-    """This process alone runs the installation while the returned file is open."""
-    file = (installation.state / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise Refused(
-            "state-in-use",
-            f"another ostiary runs with the state {installation.state}",
-            "end that one, or give this one a folder of its own with --state",
-        ) from error
-    return file
 
 
 def write_private(file: Path, text: str) -> None:
@@ -163,6 +153,21 @@ def _prepare(state: Path) -> None:
             f"the state directory {state} cannot be used: {error.strerror}",
             "give another one with --state",
         ) from error
+
+
+def _lock(state: Path) -> IO[str]:
+    """The state is ours while the returned file is open."""
+    file = (state / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise Refused(
+            "state-in-use",
+            f"another ostiary runs with the state {state}",
+            "end that one, or give this one a folder of its own with --state",
+        ) from error
+    return file
 
 
 def _ports(state: Path, listen: str) -> dict[str, int]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from ostiary.app.agent import run_agent_process
 from ostiary.app.control_plane import run_control_plane_process
-from ostiary.app.installation import Installation, lock, open_installation
+from ostiary.app.installation import Installation, open_installation
 from ostiary.app.login import run_login_process
 from ostiary.app.spec import ProxySpec
 from ostiary.supervisor import Child, Supervisor
@@ -28,9 +28,14 @@ AGENT_PREFIX: Final = "proxy-"
 Say = Callable[[str], None]
 
 
-def up(documents: tuple[Path, ...], state: Path, say: Say) -> None:
-    """Serve `documents` until a signal; faults are said as they are found."""
-    installation = open_installation(state, documents)
+def up(
+    documents: tuple[Path, ...], state: Path, say: Say, *, proxies_elsewhere: bool = False
+) -> None:
+    """Serve `documents` until a signal; faults are said as they are found.
+
+    `proxies_elsewhere`: no proxy is started here; each joins with `ostiary proxy`.
+    """
+    installation = open_installation(state, documents, proxies_elsewhere=proxies_elsewhere)
     Up(installation, say).start()
 
 
@@ -46,21 +51,21 @@ class Up:
         self.probes: list[tuple[str, int]] = []
         """`(host, port)` that must answer over TLS before we call it ready."""
         self.on_ready: Callable[[], None] = lambda: self.say("ready")
+        self._lamented: set[str] = set()
         self._settled = False
         self._ready = False
         self.supervisor = Supervisor(self._heard)
 
     def start(self, extra: tuple[Child, ...] = ()) -> None:
         """Everything runs until a signal; afterwards nothing of ours is left."""
-        with lock(self.installation):
-            self._start("control-plane", run_control_plane_process)
-            self._start("login", run_login_process)
-            for child in extra:
-                self.supervisor.start(child)
-            try:
-                self.supervisor.run()
-            finally:
-                self.installation.admin_file.unlink(missing_ok=True)
+        self._start("control-plane", run_control_plane_process)
+        self._start("login", run_login_process)
+        for child in extra:
+            self.supervisor.start(child)
+        try:
+            self.supervisor.run()
+        finally:
+            self.installation.admin_file.unlink(missing_ok=True)
 
     def processes(self) -> list[dict[str, int | str]]:
         """Every process of ours that runs: name and pid, Envoys included."""
@@ -76,6 +81,7 @@ class Up:
         if "say" in message:
             self.say(message["say"])
         elif "proxies" in message:
+            self.faults.pop(name, None)
             self._want([ProxySpec.of(spec) for spec in message["proxies"]])
         elif "need_token" in message:
             self.supervisor.send(CONTROL_PLANE, message)
@@ -107,9 +113,10 @@ class Up:
                 self.supervisor.start(Child(name, task, self.installation.logs / f"{name}.log"))
 
     def _mourn(self, name: str, code: int) -> None:
-        if code != 0 and name not in self.faults:
+        if code != 0 and name not in self._lamented:
             log = self.installation.logs / f"{name}.log"
             self.say(f"{name} ended with {code} and is started again; its log is {log}")
+        self._lamented.discard(name)
         self.envoys.pop(name.removeprefix(AGENT_PREFIX), None)
 
     def _lament(self, name: str, message: Message) -> None:
@@ -119,7 +126,9 @@ class Up:
         if self.faults.get(name) != sentence:
             self.say(sentence)
         self.faults[name] = sentence
-        self.supervisor.send(CONTROL_PLANE, message)
+        self._lamented.add(name)
+        if "proxy" in message:
+            self.supervisor.send(CONTROL_PLANE, message)
 
     def _look(self) -> None:
         """Ready, once: each proxy holds the revision, has a live Envoy, and each host answers."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
 from ostiary.cli import terminal
 from ostiary.cli.loading import without_collection
 from ostiary.cli.options import STATE, State
@@ -15,6 +20,14 @@ def demo(*, state: State = STATE) -> None:
     it writes demo.json in the state directory and says "ready". Ends on Ctrl-C.
     """
     with without_collection():
-        from ostiary.app.demo import demo as run  # noqa: PLC0415  the whole house, for this only
+        from ostiary.app.demo import Told  # noqa: PLC0415  the whole house, for this only
+        from ostiary.app.demo import demo as run  # noqa: PLC0415  same
 
-    run(state, terminal.say)
+    run(state, Told(terminal.say, called()))
+
+
+def called() -> str:
+    """What a person types to call this very program: its name if a shell finds it, or its path."""
+    program = Path(sys.argv[0])
+    found = shutil.which(program.name)
+    return program.name if found and program.samefile(found) else shlex.quote(str(program))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 TEMPLATE = """\
@@ -14,7 +15,7 @@ identity: {{ providers: {{ local: {{}} }} }}
 sessions: {{ offline_grace: 1h }}
 services:
   notes:
-    at: ["unix:{socket}"]
+    at: [{socket}]
     mini_gateway: {{ address: 127.0.0.1, port: {mini} }}
     access: [{{ allow: {{ name: editors of notes, groups: [editors] }} }}]
 routes:
@@ -29,4 +30,4 @@ routes:
 
 def document(https: int, http: int, mini: int, socket: Path) -> str:
     """The demo's document for these ports and the application's unix socket."""
-    return TEMPLATE.format(https=https, http=http, mini=mini, socket=socket)
+    return TEMPLATE.format(https=https, http=http, mini=mini, socket=json.dumps(f"unix:{socket}"))

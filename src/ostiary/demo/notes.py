@@ -34,18 +34,33 @@ HEARTBEAT: Final = 15.0
 """Seconds between the comments that keep an idle event stream open."""
 
 PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Notes</title>
-<meta name="viewport" content="width=device-width">
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}
-li{{margin:.3rem 0}}small{{color:#666}}form{{display:inline}}</style>
-<h1>Notes</h1><p>Signed in as <b id="who">{who}</b>
-<form method="post" action="/.ostiary/logout"><button>Sign out</button></form></p>
-<form method="post" action="/notes"><input name="text" required maxlength="500" autofocus>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<style>
+body {{ font: 1rem/1.55 system-ui, sans-serif; max-width: 38rem; margin: 3rem auto;
+  padding: 0 1rem }}
+header, form.write {{ display: flex; gap: .75rem; align-items: center }}
+header {{ justify-content: space-between; margin-bottom: 1.5rem }}
+h1 {{ margin: 0 }}
+header form {{ display: inline; margin-left: .75rem }}
+input {{ flex: 1; min-width: 0 }}
+input, button {{ font: inherit; padding: .5rem .75rem }}
+ul {{ list-style: none; padding: 0 }}
+li {{ padding: .6rem 0; border-bottom: 1px solid #8884; overflow-wrap: anywhere }}
+small {{ opacity: .7 }}
+#notes:empty::after {{ content: "There is no note yet."; opacity: .7 }}
+</style>
+<header><h1>Notes</h1><div>Signed in as <b id="who">{who}</b>
+<form method="post" action="/.ostiary/logout"><button>Sign out</button></form></div></header>
+<form class="write" method="post" action="/notes"><input name="text" aria-label="A new note"
+placeholder="A new note" required maxlength="500" autocomplete="off" autofocus>
 <button>Write</button></form>
 <ul id="notes">{notes}</ul>
-<p><small>This list is live: <a href="/live">open the event stream</a>.</small></p>
+<p><small>Open this page in a second window: a note that is written in one arrives in the other,
+over <a href="/live">one long response</a> that passes both gateways.</small></p>
 <script>new EventSource("/live").onmessage = e => {{
   const note = JSON.parse(e.data), item = document.createElement("li");
-  item.textContent = note.text + " — " + note.by;
+  item.textContent = note.text + " \N{EM DASH} " + note.by;
   document.getElementById("notes").append(item)
 }}</script></html>"""
 
