@@ -26,6 +26,8 @@ class Stage(IntEnum):
 
     SHED = 10
     """Drop what floods us (per-address limits) before anything costs CPU."""
+    PAGES = 15
+    """Drop what floods our own pages, for anybody may ask them and they are Python."""
     CORS = 20
     """Answer a true preflight of an allowed origin: it carries no credentials to check."""
     CROSS_SITE = 30
@@ -37,7 +39,7 @@ class Stage(IntEnum):
     GATE = 60
     """Turn strangers away natively: they must not buy Python time."""
     TURNS = 65
-    """One session may not ask the slow path without end, and so crowd the others out."""
+    """One account may not ask the slow path without end, and so crowd the others out."""
     LOGIN = 70
     """The slow path: refresh, redirect, refusal page."""
     HANDOVER = 80

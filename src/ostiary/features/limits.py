@@ -3,8 +3,9 @@
 A bucket belongs to one key on one route of one proxy; it refills steadily. The longest unused
 buckets go when there are too many, so an unlimited number of addresses costs limited memory.
 
-Two limits are ours and always on: what one address may ask of our own pages, and what one session
-may ask of the slow path. Both stand before Python, for a person needs it seldom.
+Two limits are ours and always on, with one set of buckets for all routes of a listener: what one
+address may ask of our own pages, and what one account may ask of the slow path. Both stand before
+Python, which a person needs seldom.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _ADDRESS_BITS: Final = (32, 64)
 _OWN_PAGES: Final = (20, 200)
 """Requests a second and at once of one address: a whole office signs in from one."""
 _SLOW_PATH: Final = (20, 60)
-"""Of one session: a page's worth of requests whose token has just expired. Fewer at once than
+"""Of one account: a page's worth of requests whose token has just expired. Fewer at once than
 `login` takes, so that nobody can make it look away and live on `offline_grace` instead."""
 _STAGES: Final[dict[Per, Stage]] = {"address": Stage.SHED, "user": Stage.HOW_MUCH}
 
@@ -72,31 +73,51 @@ class Limits(Block):
 
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rates are the routes' own
-    """All filters; without a route's buckets they count nothing."""
-    counting = {**{stage: per for per, stage in _STAGES.items()}, Stage.TURNS: "session"}
-    return tuple(
-        Filter(stage, stage.slot, local_ratelimit.LocalRateLimit(stat_prefix=prefix))
-        for stage, prefix in counting.items()
+    """All filters: those of a person's `limits` count nothing without a route's buckets."""
+    theirs = [
+        Filter(stage, stage.slot, local_ratelimit.LocalRateLimit(stat_prefix=per))
+        for per, stage in _STAGES.items()
+    ]
+    rate, burst = _OWN_PAGES
+    pages = _buckets("address", [Limit(rate=f"{rate}/s", burst=burst)])
+    return (
+        *theirs,
+        Filter(Stage.PAGES, Stage.PAGES.slot, pages),
+        Filter(Stage.TURNS, Stage.TURNS.slot, _turns()),
     )
 
 
 def own_pages(site: Site) -> Fragment:  # noqa: ARG001  asked for routes of ours only
-    """What one address may ask of the sign-in host, or below `/.ostiary/`."""
-    rate, burst = _OWN_PAGES
-    config = _buckets("address", [Limit(rate=f"{rate}/s", burst=burst)])
-    return Fragment(per_route={Stage.SHED.slot: config})
+    """What one address may ask of our own pages on all hosts together."""
+    return Fragment(per_route={Stage.PAGES.slot: _on()})
 
 
 def fragment(site: Site) -> Fragment:
-    """What one session may ask of the slow path, whether its token is valid or has expired."""
+    """What one account may ask of the slow path on all routes together."""
     if site.sign_in is None or opens_to_all(site.levels):
         return Fragment()
+    return Fragment(per_route={Stage.TURNS.slot: _on()})
+
+
+def _on() -> route.FilterConfig:
+    """The listener's own config, and so its buckets: shared by every route that says so."""
+    return route.FilterConfig(config=wkt.Any())
+
+
+def _turns() -> local_ratelimit.LocalRateLimit:
+    """Counts by user name what the rules denied, be the token valid or expired."""
     keys = (SESSION_KEY, STALE_KEY)
     entry = ratelimit.RateLimitDescriptor.Entry
     rate, burst = _SLOW_PATH
-    config = _config(
-        "session",
-        [[_claim("slow", RBAC_METADATA, SHADOW_RESULT), _sid(key)] for key in keys],
+    return _config(
+        "turns",
+        [
+            [
+                _claim("slow", RBAC_METADATA, SHADOW_RESULT),
+                _claim(key, JWT_METADATA, key, "sub"),
+            ]
+            for key in keys
+        ],
         [
             ratelimit.LocalRateLimitDescriptor(
                 entries=[entry(key="slow", value="denied"), entry(key=key)],
@@ -105,7 +126,6 @@ def fragment(site: Site) -> Fragment:
             for key in keys
         ],
     )
-    return Fragment(per_route={Stage.TURNS.slot: config})
 
 
 def _buckets(per: Per, limits: Sequence[Limit]) -> local_ratelimit.LocalRateLimit:
@@ -148,10 +168,6 @@ def _keys(per: Per, place: int) -> _Actions:
     if per == "address":
         return [number, action(masked_remote_address=address)]
     return [number, _claim("user", JWT_METADATA, SESSION_KEY, "sub")]
-
-
-def _sid(key: str) -> route.RateLimit.Action:
-    return _claim(key, JWT_METADATA, key, "sid")
 
 
 def _claim(name: str, place: str, *path: str) -> route.RateLimit.Action:

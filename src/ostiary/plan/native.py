@@ -15,6 +15,9 @@ from ostiary.plan.record import DecisionRecord
 FORBIDDEN, UNAVAILABLE, BAD_REQUEST = 403, 503, 400
 FIRST_ERROR: Final = 400
 _RBAC: Final = "rbac_access_denied_matched_policy["
+_OWN: Final = "ostiary/ostiary/"
+"""How the names of our own routes begin."""
+_OFTEN: Final = "more often than a person would, so it was turned away before `login`"
 
 
 class Stage(StrEnum):
@@ -202,6 +205,11 @@ def _limits(record: DecisionRecord, details: str) -> Native | None:
     """`local_ratelimit`; per address it counts before anybody has looked at the credential."""
     if details != "local_rate_limited":
         return None
+    if record.route.startswith(_OWN):
+        return Native(Stage.LIMITS, f"the address {record.client} asked our own pages {_OFTEN}")
+    if record.shadow == "denied":
+        who = record.subject or "this account"
+        return Native(Stage.LIMITS, f"{who} asked for what the rules deny {_OFTEN}")
     if record.credential in {"session", "assertion"}:
         who = f"the user {record.subject}"
     else:

@@ -68,7 +68,7 @@ def test_without_grace_there_is_no_second_chance() -> None:
 
 def test_each_slot_is_filled_once_by_its_own_stage() -> None:
     slots = [one for feature in SLOT_FEATURES for one in feature.slots(LISTENER)]
-    assert len({one.name for one in slots}) == len(slots) == 12
+    assert len({one.name for one in slots}) == len(slots) == 13
     assert all(one.name == one.stage.slot for one in slots)
 
 
@@ -92,7 +92,14 @@ def test_a_route_open_to_all_with_login_has_no_slow_path() -> None:
 
 def test_a_route_with_login_has_every_stage() -> None:
     asked = {name for guard in GUARDS for name in guard.fragment(SITE).per_route}
-    stages = set(Stage) - {Stage.SHED, Stage.CORS, Stage.HOW_MUCH, Stage.WHOLE, Stage.ROUTE}
+    stages = set(Stage) - {
+        Stage.SHED,
+        Stage.PAGES,
+        Stage.CORS,
+        Stage.HOW_MUCH,
+        Stage.WHOLE,
+        Stage.ROUTE,
+    }
     assert asked == {stage.slot for stage in stages}
 
 

@@ -35,6 +35,16 @@ CASES: list[tuple[dict[str, Any], Stage, str]] = [
         Stage.LIMITS,
         "the address 192.0.2.7",
     ),
+    (
+        {"code": 429, "details": "local_rate_limited", "route": "ostiary/ostiary/sign-in.main"},
+        Stage.LIMITS,
+        "192.0.2.7 asked our own pages",
+    ),
+    (
+        {"code": 429, "details": "local_rate_limited", "shadow": "denied"},
+        Stage.LIMITS,
+        "visitor asked for what the rules deny",
+    ),
     ({"code": 400, "details": "direct_response", "policy": ""}, Stage.PATH, "two things"),
     ({"code": 400, "details": "path_normalization_failed"}, Stage.PATH, "two things"),
     ({"code": 503, "details": NONE, "credential": "expired"}, Stage.LOGIN_AWAY, "did not answer"),
