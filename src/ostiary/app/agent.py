@@ -128,8 +128,7 @@ async def _supervised(installation: Installation, spec: ProxySpec, channel: Chan
     try:
         await run_agent(_settings(spec, place, lambda: _ask_token(spec, channel), channel))
     except (Refused, Unreachable) as error:
-        _tell_fault(channel, spec, error.code, error.message, error.hint)
-        await channel.told()
+        await channel.fail(error, proxy=spec.spiffe_id)
         raise
 
 
@@ -180,11 +179,7 @@ def _tell(channel: Teller, spec: ProxySpec, event: Event) -> None:
         case Through():
             channel.tell(say=f"{spec.name}: the control plane is back")
         case Trouble(code, message, hint):
-            _tell_fault(channel, spec, code, message, hint)
-
-
-def _tell_fault(channel: Teller, spec: ProxySpec, code: str, message: str, hint: str = "") -> None:
-    channel.tell(fault=message, code=code, hint=hint, proxy=spec.spiffe_id)
+            channel.tell(fault=message, code=code, hint=hint, proxy=spec.spiffe_id)
 
 
 async def serve_spare(

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeAlias
 
 import structlog
@@ -22,8 +24,10 @@ from ostiary.app.pipeline import Pipeline, Revision, Understanding
 from ostiary.errors import ConfigError, Faults, OstiaryError, Refused
 from ostiary.language.tree import Tree
 from ostiary.plan.model import Plan
+from ostiary.sources.certificates import check
 from ostiary.sources.files import Files
 from ostiary.sources.yaml_tree import parse
+from ostiary.store.revisions import Revision as Kept
 from ostiary.store.revisions import Revisions
 
 First: TypeAlias = tuple[Plan, tuple[ConfigError, ...]]
@@ -69,7 +73,9 @@ class Changes:
         """The accepted revision is compiled once more, for a world that has changed."""
         revision = self.ledger.revision
         if revision is not None:
+            newest = self.ledger.faults, self.ledger.trouble
             await self._serve(revision.plan, revision.faults)
+            self.ledger.faults, self.ledger.trouble = newest
 
     async def _serve(self, plan: Plan, faults: tuple[ConfigError, ...] = ()) -> None:
         async with self._turn:
@@ -101,20 +107,40 @@ async def first_plan(
     while True:
         try:
             return understanding.plan(trees), ()
-        except OstiaryError as error:
-            ledger.reject(error)
+        except Faults as error:
+            found = error
         newest = revisions.newest()
-        if newest is not None:
+        accepted = _plan_of(newest, understanding) if newest is not None else None
+        if newest is not None and accepted is not None:
             ledger.number = newest.number
-            return understanding.plan(_trees(newest.sources)), ledger.faults
+            ledger.reject(found, f"refused, revision {newest.number} is served")
+            return accepted, found.faults
         try:
-            return understanding.first(trees)
+            first = understanding.first(trees)
         except Faults:
+            ledger.reject(found, "refused, nothing is served until it is mended")
             trees = await anext(saves)
+        else:
+            ledger.reject(found, "what is at fault is denied, the rest is served")
+            return first
 
 
-def _trees(sources: Mapping[str, str]) -> list[Tree]:
-    return [tree for name, text in sources.items() for tree in parse(name, text.encode())]
+def _plan_of(revision: Kept, understanding: Understanding) -> Plan | None:
+    """What was accepted once; None when this version no longer understands it.
+
+    Its certificate files are not judged again: `authority` says what has become of them.
+    """
+    now = datetime.now(UTC)
+    try:
+        parsed = [
+            check(tree, Path(name).parent, now).tree
+            for name, text in revision.sources.items()
+            for tree in parse(name, text.encode())
+        ]
+        return understanding.plan([replace(tree, faults=()) for tree in parsed])
+    except Faults as error:
+        _log.error("the last accepted revision is not understood", error=str(error))
+        return None
 
 
 def _bug(error: Exception) -> Refused:

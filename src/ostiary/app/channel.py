@@ -11,6 +11,8 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+from ostiary.errors import OstiaryError, Refused, Unreachable
+
 
 class Channel:
     """Messages to and from the supervisor, on one event loop."""
@@ -26,6 +28,14 @@ class Channel:
         task = asyncio.get_running_loop().create_task(self._send(message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def fail(self, error: OstiaryError, **more: str) -> None:
+        """The supervisor knows why this process ends."""
+        if isinstance(error, Refused | Unreachable):
+            self.tell(fault=error.message, code=error.code, hint=error.hint, **more)
+        else:
+            self.tell(fault=str(error), code="bug", hint="please report it", **more)
+        await self.told()
 
     async def told(self) -> None:
         """Everything told so far has left this process."""

@@ -62,11 +62,12 @@ _OPTIONS = (
 
 def run_control_plane_process(installation: Installation, channel: socket.socket) -> None:
     """The whole life of the process; returns when it is told to end."""
+    ours = Channel(channel)
 
     async def run() -> None:
-        await _ControlPlane(installation, Channel(channel)).run()
+        await _ControlPlane(installation, ours).run()
 
-    run_until_told(run)
+    run_until_told(run, ours.fail)
 
 
 @dataclass(frozen=True, slots=True)

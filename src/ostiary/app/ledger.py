@@ -43,14 +43,14 @@ class Ledger:
     unsaved: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever the history has something to learn."""
 
-    def reject(self, error: OstiaryError) -> None:
-        """The newest save is refused; nothing else changes."""
+    def reject(self, error: OstiaryError, so: str = "refused, nothing is changed") -> None:
+        """The newest save is wrong; `so` says what is served instead."""
         if isinstance(error, Faults):
             self.faults = error.faults
-            self.say(f"refused, nothing is changed:\n{error}")
+            self.say(f"{so}:\n{error}")
         else:
             self.trouble = error
-            self.say(f"refused, nothing is changed: {error}")
+            self.say(f"{so}: {error}")
 
     def accept(self, revision: Revision, now: float) -> None:
         """`revision` is served from `now` (seconds since the epoch) on."""

@@ -10,6 +10,7 @@ import socket
 import time
 from pathlib import Path
 
+from ostiary.app.channel import Channel
 from ostiary.app.installation import Installation
 from ostiary.app.process import run_until_told
 from ostiary.authority.issuer import Authority
@@ -31,9 +32,9 @@ _LOOK = 0.02
 """Seconds between two looks whether the control plane has made the authority."""
 
 
-def run_login_process(installation: Installation, _channel: socket.socket) -> None:
+def run_login_process(installation: Installation, channel: socket.socket) -> None:
     """The whole life of the process; returns when it is told to end."""
-    run_until_told(lambda: _run(installation))
+    run_until_told(lambda: _run(installation), Channel(channel).fail)
 
 
 async def _run(installation: Installation) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ import uvloop
 from ostiary.errors import OstiaryError
 
 Main = Callable[[], Coroutine[Any, Any, None]]
+Hear = Callable[[OstiaryError], Awaitable[None]]
 
 
 def collect_seldom() -> None:
@@ -25,10 +26,15 @@ def collect_seldom() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def run_until_told(main: Main) -> None:
+async def _nobody(_error: OstiaryError) -> None:
+    pass
+
+
+def run_until_told(main: Main, hear: Hear = _nobody) -> None:
     """Run `main()` until it ends or a SIGTERM (or SIGINT) cancels it.
 
-    A fault in words goes to the log as one sentence and ends the process with status 1.
+    A fault in words is told to `hear`, goes to the log as one sentence and ends the process with
+    status 1.
     """
     collect_seldom()
     structlog.configure(
@@ -41,13 +47,13 @@ def run_until_told(main: Main) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
     try:
-        uvloop.run(_main(main))
+        uvloop.run(_main(main, hear))
     except OstiaryError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from error
 
 
-async def _main(main: Main) -> None:
+async def _main(main: Main, hear: Hear) -> None:
     loop = asyncio.get_running_loop()
     work = asyncio.create_task(main())
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,10 +62,14 @@ async def _main(main: Main) -> None:
         await work
     except asyncio.CancelledError:
         return
+    except OstiaryError as error:
+        await hear(error)
+        raise
     except BaseExceptionGroup as group:
         ours = group.subgroup(OstiaryError)
         if ours is None:
             raise
+        await hear(_first(ours))
         raise _first(ours) from group
 
 

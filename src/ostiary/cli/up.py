@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from ostiary.cli import terminal
 from ostiary.cli.loading import without_collection
 from ostiary.cli.options import STATE, State
+from ostiary.errors import Refused
+
+NoProxies = Annotated[
+    bool,
+    Parameter(
+        name="--no-proxies",
+        negative=(),
+        show_default=False,
+        help="Start no proxy here: each runs on its own machine, with `ostiary proxy`.",
+    ),
+]
 
 
-def up(documents: list[Path], /, *, state: State = STATE) -> None:
+def up(documents: list[Path], /, *, no_proxies: NoProxies = False, state: State = STATE) -> None:
     """Run a gateway from documents: control plane, sign-in and every proxy.
 
-    Files and folders together are one document and are watched: a saved file applies at once, a
-    faulty one changes nothing and is reported. Ends on Ctrl-C, with every process it started.
+    Says "ready" when every proxy serves what the documents say. Files and folders together are one
+    document and are watched: a saved file applies at once, a faulty one changes nothing and is
+    reported. Ends on Ctrl-C, with every process it started.
 
     Parameters
     ----------
     documents
         Files, or folders whose *.yaml files are read.
     """
+    _require(documents, state)
     with without_collection():
         from ostiary.app.up import up as run  # noqa: PLC0415  the whole house, for this only
 
-    run(tuple(documents), state, terminal.say)
+    run(tuple(documents), state, terminal.say, proxies_elsewhere=no_proxies)
+
+
+def _require(documents: list[Path], state: Path) -> None:
+    """A first start with a name that leads nowhere is a slip of the pen.
+
+    Later starts go on: what was accepted last is served, and the file may come back.
+    """
+    missing = [str(document) for document in documents if not document.exists()]
+    if missing and not (state / "ostiary.db").exists():
+        raise Refused(
+            "document-missing",
+            f"there is no {', '.join(missing)}",
+            "check the path; it is taken from the current directory",
+        )
