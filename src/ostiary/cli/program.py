@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, Argument, CycloptsError, MissingArgumentError, UnusedCliTokensError
 from rich.text import Text
 
 from ostiary.cli import terminal
@@ -39,8 +39,11 @@ _COMMANDS: Final = (
 )
 
 
-def program() -> App:
-    """The program, with every command known by name."""
+def program(asked: str = "") -> App:
+    """The program, with every command known by name.
+
+    The list of commands has a line for each; `asked`, the one that is called, brings its own page.
+    """
     app = App(
         name="ostiary",
         help="Ostiary, the keeper of your doors: a gateway that asks who, decides and says why.",
@@ -50,13 +53,25 @@ def program() -> App:
         error_formatter=_usage,
     )
     for name, where, sentence in _COMMANDS:
+        words = {} if name == asked else {"help": sentence}
         quiet = {} if where.endswith(":app") else {"help_epilogue": ""}
-        app.command(f"ostiary.cli.{where}", name=name, help=sentence, **quiet)
+        app.command(f"ostiary.cli.{where}", name=name, **words, **quiet)
     return app
 
 
 def _usage(error: CycloptsError) -> Text:
-    return Text(f"error: {error}", terminal.BAD)
+    command = " ".join(["ostiary", *(error.command_chain or ())])
+    match error:
+        case MissingArgumentError(keyword=str(option)):
+            sentence = f"{option} needs a value"
+        case MissingArgumentError(argument=Argument(name=name)):
+            sentence = f"`{command}` needs {name}"
+        case UnusedCliTokensError(unused_tokens=[token, *_]):
+            sentence = f"`{command}` does not know what to do with {token!r}"
+        case _:
+            sentence = str(error)
+    line = Text("error: ", terminal.BAD).append(terminal.harmless(sentence), "not bold default")
+    return line.append(f"\n  hint: {command} --help says how it is used", terminal.QUIET)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,10 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
-        code = program()(list(sys.argv[1:] if arguments is None else arguments))
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        code = program(words[0] if words else "")(words)
     except OstiaryError as error:
         terminal.error(error)
         code = FAILED
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader (`| head`) has what it wanted
         code = OK

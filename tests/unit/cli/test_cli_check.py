@@ -83,3 +83,10 @@ def test_up_refuses_the_state_of_a_demo_in_words(tmp_path: Path) -> None:
     assert said.code == 1
     assert "state of a demo" in said.err
     assert "hint: " in said.err
+
+
+def test_a_first_up_with_a_name_that_leads_nowhere_ends(tmp_path: Path) -> None:
+    said = process("up", "nowhere.yaml", "--state", "state", cwd=tmp_path)
+    assert said.code == 1
+    assert "there is no nowhere.yaml" in said.err
+    assert not (tmp_path / "state").exists()

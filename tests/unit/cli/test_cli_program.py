@@ -59,12 +59,15 @@ def test_help_comes_at_once(tmp_path: Path) -> None:
         (["status", "--jason"], "--jason"),
         (["user", "add"], "NAME"),
         (["proxy", "--id", "x"], "--control-plane"),
+        (["status", "--state"], "--state needs a value"),
+        (["status", "extra"], "does not know what to do with 'extra'"),
     ],
 )
 def test_wrong_usage_is_2_and_one_sentence(tmp_path: Path, arguments: list[str], word: str) -> None:
     said = process(*arguments, cwd=tmp_path)
     assert said.code == 2
     assert word in said.err
+    assert "--help says how it is used" in said.err
     assert "Traceback" not in said.err
 
 
