@@ -2,6 +2,9 @@
 
 Generic handlers with message classes out of Envoy's own binary: nothing is generated. Fed by
 proxies; feeds `check` in a thread.
+
+An error here would be worse than a refusal: to the proxy it means that `login` is away, and then
+`offline_grace` lets expired tokens pass. So whatever goes wrong with one request is answered.
 """
 
 from __future__ import annotations
@@ -9,17 +12,20 @@ from __future__ import annotations
 from typing import Any, Final
 
 import grpc.aio
+import structlog
 
 from ostiary.errors import Unreachable
 from ostiary.login.asked import read
 from ostiary.login.check import Check
 from ostiary.login.peer import grpc_uris, is_gateway
+from ostiary.login.replies import unwell
 from ostiary.login.work import Work
 from ostiary.protos.messages import auth
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 _MESSAGE_LIMIT: Final = 256 * 1024
 """Bytes of one `CheckRequest`; Envoy's header limit is far below."""
+_log = structlog.get_logger(__name__)
 
 
 class Authorization:
@@ -32,13 +38,20 @@ class Authorization:
 
     async def answer(
         self,
-        request: auth.CheckRequest,
-        context: grpc.aio.ServicerContext[auth.CheckRequest, auth.CheckResponse],
+        raw: bytes,
+        context: grpc.aio.ServicerContext[bytes, auth.CheckResponse],
     ) -> auth.CheckResponse:
         """What `Check` says; any other peer than a gateway is turned away."""
         if not is_gateway(grpc_uris(context.auth_context()), self._trust_domain):
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only a gateway may ask")
-        return await self._work.run(lambda: self._check.answer(read(request)))
+        return await self._work.run(lambda: self._answer(raw))
+
+    def _answer(self, raw: bytes) -> auth.CheckResponse:
+        try:
+            return self._check.answer(read(auth.CheckRequest.FromString(raw)))
+        except Exception as error:  # noqa: BLE001  whatever it is, it is no reason to let pass
+            _log.error("check broke", error=repr(error))
+            return unwell()
 
 
 async def start_authz(
@@ -53,7 +66,6 @@ async def start_authz(
     )
     handler: Any = grpc.unary_unary_rpc_method_handler(
         authorization.answer,
-        request_deserializer=auth.CheckRequest.FromString,
         response_serializer=auth.CheckResponse.SerializeToString,
     )
     server.add_generic_rpc_handlers(

@@ -45,6 +45,11 @@ def told(
     return _json(status, body, cookies)
 
 
+def unwell() -> auth.CheckResponse:
+    """A refusal for when nothing of the request could be read."""
+    return _json(503, {"error": "login-unwell", "message": "Sign-in cannot answer right now."}, ())
+
+
 def refused(
     asked: Asked, values: dict[str, Any], cookies: Sequence[str] = ()
 ) -> auth.CheckResponse:
