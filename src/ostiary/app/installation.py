@@ -103,8 +103,8 @@ def open_installation(
         tuple(document.absolute() for document in documents),
         Address(listen, ports["control"]),
         Address(listen, ports["enrolment"]),
-        Address("127.0.0.1", ports["login_http"]),
-        Address("127.0.0.1", ports["login_authz"]),
+        Address(listen, ports["login_http"]),
+        Address(listen, ports["login_authz"]),
         Address("127.0.0.1", ports["admin"]),
         held,
         demo,
@@ -128,14 +128,19 @@ def write_facts(file: Path, facts: Mapping[str, Any]) -> None:
 
 def free_port(address: str, wanted: int = 0) -> int:
     """`wanted` if nobody listens there, else a port that is free now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for port in (wanted, 0):
-        with socket.socket() as probe:
+        with socket.socket(family) as probe:
             try:
                 probe.bind((address, port))
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise Refused("no-port", f"no port is free on {address}", "end a program that holds many")
+    raise Refused(
+        "no-port",
+        f"no port is free on {address}",
+        "is it an address of this machine? If so, end a program that holds many ports",
+    )
 
 
 def _prepare(state: Path) -> None:

@@ -29,13 +29,21 @@ Say = Callable[[str], None]
 
 
 def up(
-    documents: tuple[Path, ...], state: Path, say: Say, *, proxies_elsewhere: bool = False
+    documents: tuple[Path, ...],
+    state: Path,
+    say: Say,
+    *,
+    proxies_elsewhere: bool = False,
+    listen: str = "127.0.0.1",
 ) -> None:
     """Serve `documents` until a signal; faults are said as they are found.
 
-    `proxies_elsewhere`: no proxy is started here; each joins with `ostiary proxy`.
+    `proxies_elsewhere`: no proxy is started here; each joins with `ostiary proxy`, and reaches us
+    at the IP address `listen`.
     """
-    installation = open_installation(state, documents, proxies_elsewhere=proxies_elsewhere)
+    installation = open_installation(
+        state, documents, proxies_elsewhere=proxies_elsewhere, listen=listen
+    )
     Up(installation, say).start()
 
 

@@ -21,9 +21,23 @@ NoProxies = Annotated[
         help="Start no proxy here: each runs on its own machine, with `ostiary proxy`.",
     ),
 ]
+Listen = Annotated[
+    str,
+    Parameter(
+        name="--listen",
+        help="An IP address of this machine that proxies on other machines reach.",
+    ),
+]
 
 
-def up(documents: list[Path], /, *, no_proxies: NoProxies = False, state: State = STATE) -> None:
+def up(
+    documents: list[Path],
+    /,
+    *,
+    no_proxies: NoProxies = False,
+    listen: Listen = "127.0.0.1",
+    state: State = STATE,
+) -> None:
     """Run a gateway from documents: control plane, sign-in and every proxy.
 
     Says "ready" when every proxy serves what the documents say. Files and folders together are one
@@ -39,7 +53,7 @@ def up(documents: list[Path], /, *, no_proxies: NoProxies = False, state: State 
     with without_collection():
         from ostiary.app.up import up as run  # noqa: PLC0415  the whole house, for this only
 
-    run(tuple(documents), state, terminal.say, proxies_elsewhere=no_proxies)
+    run(tuple(documents), state, terminal.say, proxies_elsewhere=no_proxies, listen=listen)
 
 
 def _require(documents: list[Path], state: Path) -> None:
