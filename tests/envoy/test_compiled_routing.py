@@ -186,7 +186,7 @@ def test_the_application_sees_the_name_and_port_of_the_browser(site: Site, host:
     [
         ("app.localhost", "/", [], 200),
         ("nobody.localhost", "/", [], 404),
-        ("APP.localhost", "/", [], 404),
+        ("APP.localhost", "/", [], 400),
         ("app.localhost", "/a;b", [], 400),
         ("shut.localhost", "/", [], 403),
         ("dead.localhost", "/", [], 503),
