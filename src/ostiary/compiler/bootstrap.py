@@ -29,6 +29,8 @@ from ostiary.protos.messages import (
 
 MAX_CONNECTIONS: Final = 50_000
 """Client connections of one proxy; more are closed at once, before they cost memory."""
+KEPT_MESSAGES: Final = 512
+"""Messages of the decision log that wait for a control plane that is away; of 64 KiB at most."""
 _REGEX_SIZE: Final = 1_000
 """Instructions of one compiled expression; Envoy's own limit of 100 is too small for UTF-8."""
 _KEPT_PREFIXES: Final = (
@@ -107,6 +109,12 @@ def _control_plane(control: Address | str, peers: Sequence[str]) -> cluster.Clus
         name=CONTROL_CLUSTER,
         type=cluster.Cluster.STATIC,
         connect_timeout=seconds(1),
+        # Envoy lets only three requests wait for their next try, and drops what comes then.
+        circuit_breakers=cluster.CircuitBreakers(
+            thresholds=[
+                cluster.CircuitBreakers.Thresholds(max_retries=wkt.UInt32Value(value=KEPT_MESSAGES))
+            ]
+        ),
         load_assignment=endpoint.ClusterLoadAssignment(
             cluster_name=CONTROL_CLUSTER,
             endpoints=[endpoint.LocalityLbEndpoints(lb_endpoints=[host])],
