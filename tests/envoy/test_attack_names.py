@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import posixpath
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from compiled_site import Site, lines, plan_of, running, upstream
 from envoy_process import free_port
 
 pytestmark = pytest.mark.envoy
+PLAIN = free_port()
 
 DOCUMENT = """\
-gateway: {{https: {{port: {port}, address: 127.0.0.1, hosts: ["*.localhost"]}}}}
+gateway:
+  https: {{port: {port}, address: 127.0.0.1, hosts: ["*.localhost"]}}
+  http: {{port: {plain}, address: 127.0.0.1, redirect: https}}
 services: {{app: {{at: ["127.0.0.1:{app}"]}}}}
 routes:
   app:
@@ -36,7 +40,8 @@ _TRICKS = """\
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with upstream() as app:
-        plan = plan_of(DOCUMENT.format(port=free_port(), app=app.port))
+        ports = {"port": free_port(), "plain": PLAIN}
+        plan = plan_of(DOCUMENT.format(**ports, app=app.port))
         with running(plan, tmp_path_factory.mktemp("names")) as made:
             yield made
 
@@ -95,3 +100,23 @@ def test_a_client_says_nothing_about_where_it_comes_from(site: Site) -> None:
     answer = site.ask("site.localhost", "/", *(f"{name}: 192.0.2.99" for name in names))
     assert answer.status == 200
     assert [name for name in names if lines(answer, name)] == []
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("site.localhost", 307),
+        ("evil.example", 404),
+        ("site.localhost.evil.example", 404),
+        ("evil.example@x.localhost", 400),
+    ],
+)
+def test_plain_http_redirects_to_hosts_of_the_gateway_only(host: str, status: int) -> None:
+    client = http.client.HTTPConnection("127.0.0.1", PLAIN, timeout=10)
+    client.request("GET", "/x", headers={"Host": host})
+    answer = client.getresponse()
+    assert answer.status == status
+    assert "evil" not in answer.headers.get("location", "")
+    assert answer.headers["x-ostiary-decision"]
+    client.close()

@@ -94,7 +94,9 @@ class _Fold:
         made: list[Resource] = []
         for listener in gateway.listeners:
             if listener.redirect_to is not None:
-                made.append(edge.redirect(gateway, listener, _target(gateway, listener)))
+                target = _target(gateway, listener)
+                there = sign_in.host if sign_in and sign_in.listener == target.name else None
+                made.append(edge.redirect(gateway, listener, target, there))
                 continue
             names = [name for name, _ in serving_certificates(gateway.key, listener, sign_in)]
             made += self._https(gateway, listener, sign_in, tuple(names))

@@ -18,7 +18,7 @@ from ostiary.compiler.fetch import ads, ads_secret, seconds, transport_socket
 from ostiary.compiler.logs import decision_log
 from ostiary.compiler.resources import LISTENER, Resource, resource
 from ostiary.features.fragment import Filter, ListenerSite
-from ostiary.features.refusals import edge_replies
+from ostiary.features.refusals import edge_replies, plain_replies
 from ostiary.plan.model import Gateway, Listener
 from ostiary.protos import pack
 from ostiary.protos.messages import core, hcm, listener, route, tls, tls_inspector, wkt
@@ -58,9 +58,12 @@ def https(front: Front) -> Resource:
     return resource(LISTENER, one.name, made, front.gateway.place)
 
 
-def redirect(gateway: Gateway, one: Listener, target: Listener) -> Resource:
-    """The plain-HTTP listener: sends every request to `target`, and serves nothing.
+def redirect(
+    gateway: Gateway, one: Listener, target: Listener, sign_in_host: str | None
+) -> Resource:
+    """The plain-HTTP listener: sends requests for a host of `target` there, and serves nothing.
 
+    Other hosts get a 404: whoever makes a cache ask for another name would redirect others to it.
     307, because a browser would keep a permanent one beyond a change of the port.
     """
     action = route.RedirectAction(
@@ -69,8 +72,11 @@ def redirect(gateway: Gateway, one: Listener, target: Listener) -> Resource:
     if target.port != 443:  # noqa: PLR2004  the scheme's own port is not spelled
         action.port_redirect = target.port
     everything = route.Route(match=route.RouteMatch(prefix="/"), redirect=action)
-    host = route.VirtualHost(name="redirect", domains=["*"], routes=[everything])
-    connections = manager(one.name, (), enabled=True)
+    names = sorted({*target.hosts, *([sign_in_host] if sign_in_host else [])})
+    host = route.VirtualHost(name="redirect", domains=names, routes=[everything])
+    wild = any("*" in name for name in names)
+    connections = manager(one.name, (), enabled=True, any_host=wild)
+    connections.local_reply_config.MergeFrom(plain_replies())
     _to_plain_names(connections)
     connections.early_header_mutation_extensions.append(mutations.strip())
     connections.request_id_extension.CopyFrom(fresh_request_id())

@@ -56,6 +56,11 @@ def mini_replies() -> hcm.LocalReplyConfig:
     return _config([*_MINI, *_COMMON])
 
 
+def plain_replies() -> hcm.LocalReplyConfig:
+    """The replies of a listener that only redirects."""
+    return _config(_COMMON)
+
+
 def _strangers(listener: ListenerSite, sign_in: str) -> list[Reply]:
     stranger = _rbac("stranger")
     port = "" if listener.port == _HTTPS else f":{listener.port}"
