@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from browserless import NAVIGATION, Person
 from demo_process import OSTIARY
@@ -118,10 +119,12 @@ def test_accounts_come_and_go(running: tuple[Up, int]) -> None:
 
 @contextmanager
 def _proxy(folder: Path, token: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """`ostiary proxy` with the token that `proxy-token` printed."""
+    """`ostiary proxy` with the token that `proxy-token` printed, or none when it has joined."""
     (folder / "token").write_text(token["token"])
     command = [str(OSTIARY), "proxy", "--control-plane", token["control_plane"]]
-    options = ["--id", token["proxy"], "--join-token-file", str(folder / "token")]
+    options = ["--id", token["proxy"]]
+    if token["token"]:
+        options += ["--join-token-file", str(folder / "token")]
     with (folder / "proxy.out").open("wb") as out:
         process = subprocess.Popen(
             [*command, *options, "--state", str(folder / "elsewhere")], stdout=out, stderr=out
@@ -158,3 +161,12 @@ def test_a_proxy_elsewhere_joins_serves_and_survives_us(tmp_path: Path) -> None:
                 proxy.send_signal(signal.SIGTERM)
                 assert proxy.wait(10) == 0
                 assert not any(map(alive, envoys))
+            with _proxy(tmp_path, {**token, "token": ""}), closing(Person(up)) as person:
+                until(lambda: _serves(person))  # from its last good snapshot
+
+
+def _serves(person: Person) -> bool:
+    try:
+        return person.ask("GET", "/x").status_code == 200
+    except httpx.TransportError:
+        return False

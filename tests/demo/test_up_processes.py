@@ -84,6 +84,8 @@ def test_nothing_outlives_the_supervisor(
     with running_up(tmp_path / "state", [file], https=https) as up:
         ours = list(tree(up.process.pid))
         assert len(ours) == 6
+        if number != signal.SIGKILL:
+            os.kill(up.pid("control-plane"), signal.SIGSTOP)  # even one that hangs
         end(up, number, 8)
         assert not any(map(alive, ours))
         assert number == signal.SIGKILL or up.process.returncode == 0

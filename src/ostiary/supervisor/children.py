@@ -21,6 +21,8 @@ FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
 STEADY: Final = 30.0
 """Seconds after which a child counts as well and its next pause is the first again."""
+SEND_PATIENCE: Final = 1.0
+"""Seconds a child may leave its messages unread; a hanging one must not hold us up."""
 PATIENCE: Final = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -166,6 +168,7 @@ class Supervisor:
             ours.close()
             self._become(child, theirs, parent)
         theirs.close()
+        ours.settimeout(SEND_PATIENCE)
         if child.channel is not None:
             child.channel.close()
         child.channel, child.unread = ours, b""
@@ -199,6 +202,7 @@ class Supervisor:
     def _end(self, children: list[Child]) -> None:
         for child in children:
             _signal(child, signal.SIGTERM)
+            _signal(child, signal.SIGCONT)  # one that was stopped hears it too
         deadline = time.monotonic() + PATIENCE
         for child in children:
             while child.pid and time.monotonic() < deadline:
