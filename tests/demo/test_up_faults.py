@@ -73,6 +73,10 @@ def test_a_first_start_that_cannot_be_read(
     file.write_bytes(content)
     with running_up(tmp_path / "state", [file], https=port, ready=False) as up:
         until(lambda: code in up.said())
+        status = up.cli("status", check=False)
+        assert status.returncode == 1
+        assert "no document has been accepted yet" in status.stderr
+        assert code in status.stderr
         file.write_text(base(port, app) + route("good"))
         wait_ready(up)
         assert asks(up, "good") == 200

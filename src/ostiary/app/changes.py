@@ -95,12 +95,17 @@ class Changes:
 
 
 async def first_plan(
-    files: Files, understanding: Understanding, revisions: Revisions, ledger: Ledger
+    files: Files,
+    understanding: Understanding,
+    revisions: Revisions,
+    ledger: Ledger,
+    waiting: Callable[[str], None],
 ) -> First:
     """What to serve at the start.
 
     The documents; if they are wrong, the last accepted revision; if there is none, the documents
-    without what is wrong. When nothing can be read at all, waits for a save that can.
+    without what is wrong. When nothing can be read at all, waits for a save that can, and says
+    each time to `waiting` why.
     """
     trees: Sequence[Tree] = await asyncio.to_thread(files.read)
     saves = files.changes()
@@ -119,6 +124,7 @@ async def first_plan(
             first = understanding.first(trees)
         except Faults:
             ledger.reject(found, "refused, nothing is served until it is mended")
+            waiting(str(found))
             trees = await anext(saves)
         else:
             ledger.reject(found, "what is at fault is denied, the rest is served")

@@ -19,7 +19,7 @@ import grpc
 from ostiary.api.ports import Red
 from ostiary.api.server import run_api
 from ostiary.app.admin import Admin
-from ostiary.app.changes import Changes, first_plan
+from ostiary.app.changes import Changes, First, first_plan
 from ostiary.app.channel import Channel
 from ostiary.app.history import History
 from ostiary.app.installation import Installation, write_facts, write_private
@@ -116,7 +116,7 @@ class _ControlPlane:
         """Serve until cancelled."""
         stores, files = self._stores, Files(self._installation.documents)
         understanding = Understanding()
-        first = await first_plan(files, understanding, stores.revisions, self._ledger)
+        first = await self._first_plan(files, understanding)
         domain = first[0].trust_domain
         authority = await asyncio.to_thread(Authority.open, stores.authority, domain)
         await asyncio.to_thread(stores.site.put, TRUST_DOMAIN, domain)
@@ -153,6 +153,19 @@ class _ControlPlane:
     async def _republish(self) -> None:
         self._pipeline.world = self._world()
         await self._changes.again()
+
+    async def _first_plan(self, files: Files, understanding: Understanding) -> First:
+        waiting = self._installation.waiting_file
+        waiting.unlink(missing_ok=True)
+        first = await first_plan(
+            files,
+            understanding,
+            self._stores.revisions,
+            self._ledger,
+            lambda why: write_private(waiting, why),
+        )
+        waiting.unlink(missing_ok=True)
+        return first
 
     def _world(self) -> World:
         keys = jwks(self._stores.keys.published())

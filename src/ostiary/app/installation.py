@@ -56,6 +56,11 @@ class Installation:
         return self.state / "admin.json"
 
     @property
+    def waiting_file(self) -> Path:
+        """Why nothing at all is served yet, in words; there only as long as that is so."""
+        return self.state / "waiting.txt"
+
+    @property
     def token_file(self) -> Path:
         """The bearer token of the admin API, 0600."""
         return self.state / "admin.token"

@@ -74,6 +74,7 @@ class Up:
             self.supervisor.run()
         finally:
             self.installation.admin_file.unlink(missing_ok=True)
+            self.installation.waiting_file.unlink(missing_ok=True)
 
     def processes(self) -> list[dict[str, int | str]]:
         """Every process of ours that runs: name and pid, Envoys included."""

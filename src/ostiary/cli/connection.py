@@ -35,7 +35,7 @@ class Connection:
             token = Path(facts["token_file"]).read_text().strip()
             return cls(facts["url"], token, Path(facts["ca"]))
         except FileNotFoundError:
-            raise _not_running(state) from None
+            raise _waiting(state) or _not_running(state) from None
         except PermissionError as error:
             raise Refused(
                 "admin-not-yours",
@@ -92,6 +92,16 @@ def _read(text: bytes) -> Any:
         return json.loads(text)
     except ValueError:
         return {}
+
+
+def _waiting(state: Path) -> Refused | None:
+    """The control plane runs, and has found no document yet that it can serve."""
+    try:
+        why = (state / "waiting.txt").read_text()
+    except OSError:
+        return None
+    sentence = f"no document has been accepted yet, and nothing is served:\n{why}"
+    return Refused("nothing-accepted", sentence)
 
 
 def _not_running(state: Path) -> Unreachable:
