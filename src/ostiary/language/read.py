@@ -23,6 +23,7 @@ from ostiary.language.route import Route
 from ostiary.language.service import Service
 from ostiary.language.sessions import Sessions
 from ostiary.language.tree import Path, Spot, Tree
+from ostiary.patched import Patched
 
 _NAMED: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
     "gateways": ("gateway", Gateway),
@@ -45,15 +46,17 @@ _TRUST_DOMAIN_LIMIT: Final = 255
 _TRUST_DOMAIN_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-_Merged: TypeAlias = dict[str, dict[str, Noun[object]]]
+_Nouns: TypeAlias = dict[str, dict[str, Noun[object]]]
 """Kind of noun -> name -> noun."""
+_Merged: TypeAlias = dict[str, Patched[str, Noun[object]]]
+"""The same of all trees together."""
 
 
 @dataclass
 class _Part:
     """What one tree says, before it is merged with the others."""
 
-    nouns: _Merged = field(default_factory=dict)
+    nouns: _Nouns = field(default_factory=dict)
     faults: list[ConfigError] = field(default_factory=list)
     broken: list[Noun[object]] = field(default_factory=list)
 
@@ -79,7 +82,9 @@ class Reader:
     def read_lenient(self, trees: Sequence[Tree]) -> tuple[Document, tuple[ConfigError, ...]]:
         """The document without its faulty nouns, which stand in `broken`, and the faults."""
         before = self._parts
-        parts = {tree: before.get(tree) or _read_tree(tree) for tree in trees}
+        # What is known comes at the machine's own speed; only new trees are None, and read.
+        known = dict(zip(trees, map(before.get, trees), strict=True))
+        parts = {tree: part or _read_tree(tree) for tree, part in known.items()}
         merged = self._patched(before, parts) if self._sound else None
         faults: list[ConfigError] = []
         twice: list[Noun[object]] = []
@@ -99,15 +104,15 @@ class Reader:
         gone = [part for tree, part in before.items() if tree not in parts]
         added = [part for tree, part in parts.items() if tree not in before]
         for kind in {kind for part in (*gone, *added) for kind in part.nouns}:
-            nouns = merged[kind] = dict(merged.get(kind, {}))
-            for part in gone:
-                for name in part.nouns.get(kind, ()):
-                    del nouns[name]
+            nouns: Patched[str, Noun[object]] = merged.get(kind) or Patched()
+            left = {name for part in gone for name in part.nouns.get(kind, ())}
+            new: dict[str, Noun[object]] = {}
             for part in added:
-                new = part.nouns.get(kind, {})
-                if not nouns.keys().isdisjoint(new):
-                    return None
-                nouns.update(new)
+                for name, noun in part.nouns.get(kind, {}).items():
+                    if name in new or (name in nouns and name not in left):
+                        return None
+                    new[name] = noun
+            merged[kind] = nouns.patched(new, left - new.keys())
         return merged
 
 
@@ -117,22 +122,22 @@ def read(trees: Sequence[Tree]) -> Document:
 
 
 def _merge(parts: Sequence[_Part]) -> tuple[_Merged, list[ConfigError], list[Noun[object]]]:
-    merged: _Merged = {}
+    found: _Nouns = {}
     total = 0
     for part in parts:
         for kind, nouns in part.nouns.items():
             total += len(nouns)
-            into = merged.get(kind)
+            into = found.get(kind)
             if into is None:
-                into = merged[kind] = {}
+                into = found[kind] = {}
             into.update(nouns)
-    if total == sum(map(len, merged.values())):
-        return merged, [], []
-    return merged, *_duplicates(parts, merged)
+    twice = total != sum(map(len, found.values()))
+    faults, broken = _duplicates(parts, found) if twice else ([], [])
+    return {kind: Patched(nouns) for kind, nouns in found.items()}, faults, broken
 
 
 def _duplicates(
-    parts: Sequence[_Part], merged: _Merged
+    parts: Sequence[_Part], merged: _Nouns
 ) -> tuple[list[ConfigError], list[Noun[object]]]:
     faults: list[ConfigError] = []
     broken: list[Noun[object]] = []
@@ -161,7 +166,7 @@ def _written_twice(noun: Noun[object], earlier: Noun[object]) -> ConfigError:
 def _document(merged: _Merged, broken: tuple[Noun[object], ...]) -> Document:
     sections: dict[str, object] = {kind: merged.get(kind, NOTHING) for kind in _NAMED}
     for kind in ("sessions", "trust_domain"):
-        sections[kind] = merged.get(kind, {}).get("")
+        sections[kind] = merged.get(kind, NOTHING).get("")
     return Document(**sections, broken=broken)  # type: ignore[arg-type]  # one model a section
 
 

@@ -1,22 +1,26 @@
 """Two listeners on one port. Two Envoys would share it silently, each with half the requests.
 
-Fed by `resolve`. Whether another program holds a port is found out when it is bound.
+Fed by `study`. Whether another program holds a port is found out when it is bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ostiary.errors import ConfigError, Place
-from ostiary.language.document import Document, Noun
+from ostiary.language.document import Noun
+from ostiary.language.gateway import Gateway
+from ostiary.language.service import Service
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104  to compare with, not to bind
 
 
-def port_faults(document: Document) -> Iterator[tuple[Noun[object], ConfigError]]:
+def port_faults(
+    gateways: Iterable[Noun[Gateway]], services: Iterable[Noun[Service]]
+) -> Iterator[tuple[Noun[object], ConfigError]]:
     """One fault for every listener on a port that an earlier one has, with its noun."""
     taken: dict[int, list[tuple[str, str]]] = {}
-    for noun, owner, address, port, place in _listeners(document):
+    for noun, owner, address, port, place in _listeners(gateways, services):
         others = taken.setdefault(port, [])
         for other, theirs in others:
             if address == theirs or address in _ANY or theirs in _ANY:
@@ -27,13 +31,15 @@ def port_faults(document: Document) -> Iterator[tuple[Noun[object], ConfigError]
         others.append((owner, address))
 
 
-def _listeners(document: Document) -> Iterator[tuple[Noun[object], str, str, int, Place]]:
-    for gateway in document.gateways.values():
+def _listeners(
+    gateways: Iterable[Noun[Gateway]], services: Iterable[Noun[Service]]
+) -> Iterator[tuple[Noun[object], str, str, int, Place]]:
+    for gateway in gateways:
         for name, listener in gateway.value.listeners.items():
             place = gateway.at("listeners", name, "port")
             owner = f"listener {name} of {gateway}"
             yield gateway, owner, listener.address, listener.port, place
-    for service in document.services.values():
+    for service in services:
         mini = service.value.mini_gateway
         if mini is not None:
             place = service.at("mini_gateway", "port")

@@ -9,7 +9,7 @@ from ostiary.errors import ConfigError, Faults
 from ostiary.language.document import Document
 from ostiary.plan.first_start import first_start
 from ostiary.plan.model import Plan
-from ostiary.plan.study import Student
+from ostiary.plan.study import Student, Study
 
 
 class Resolver:
@@ -20,7 +20,7 @@ class Resolver:
 
     def resolve(self, document: Document) -> Plan:
         """The plan of `document`. Raises `Faults` with every fault there is."""
-        study = self._student.study(document)
+        study = self._study(document)
         if study.faults:
             raise Faults(study.faults)
         return study.plan
@@ -30,8 +30,15 @@ class Resolver:
 
         `document` was read leniently. Raises `Faults` when nothing can be served safely.
         """
-        study = self._student.study(document)
+        study = self._study(document)
         return first_start(document, study), study.faults
+
+    def _study(self, document: Document) -> Study:
+        # Whoever did not come to the end is not asked again: it remembers half of a document.
+        student, self._student = self._student, Student()
+        study = student.study(document)
+        self._student = student
+        return study
 
 
 def resolve(document: Document) -> Plan:

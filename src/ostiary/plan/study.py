@@ -1,7 +1,7 @@
 """What a document comes to, fault by fault: the work behind `resolve` and `first_start`.
 
 A `Student` remembers what each route meant for the same inputs, so that one changed route among
-thousands costs one route and a walk over the rest.
+thousands costs one route; `tally` and `roll` are what the rest comes to.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from ostiary.errors import ConfigError
@@ -16,16 +17,17 @@ from ostiary.language import route as written
 from ostiary.language.document import Document, Noun
 from ostiary.language.gateway import Gateway
 from ostiary.language.nearest import did_you_mean
-from ostiary.language.service import Service
 from ostiary.names import Key, local
+from ostiary.patched import Patched, differences
 from ostiary.plan import model
-from ostiary.plan.attached import unattached
+from ostiary.plan.attached import idle, unattached
 from ostiary.plan.checks import noun_faults
 from ostiary.plan.doors import Door, door
 from ostiary.plan.levels import level_warnings
 from ostiary.plan.own import no_sign_in_host, sign_in, sign_in_route
+from ostiary.plan.ports import port_faults
+from ostiary.plan.roll import Roll
 from ostiary.plan.routes import Around, Claim, Resolution, nowhere, resolve_route
-from ostiary.plan.services import service
 from ostiary.plan.tally import Tally
 
 TRUST_DOMAIN: Final = "ostiary.internal"
@@ -56,23 +58,25 @@ class Student:
     def __init__(self) -> None:
         self._document = Document()
         self._doors: dict[str, tuple[Door, list[ConfigError]]] = {}
-        self._services: dict[str, tuple[Noun[Service], tuple[Key, ...], model.Service]] = {}
         self._arounds: dict[tuple[str, str | None], Around] = {}
-        self._routes: dict[str, Resolution] = {}
+        self._routes: Patched[str, Resolution] = Patched()
         self._tally = Tally()
+        self._roll = Roll({})
 
     def study(self, document: Document) -> Study:
         """What `document` comes to, and everything that is wrong with it."""
         found: Found = []
         doors = self._open(document.gateways, found)
-        self._resolve_routes(document, doors)
-        tally = self._tally
+        self._catch_up(document, doors)
+        tally, roll = self._tally, self._roll
         doubtful = [(one.noun, fault) for one in tally.doubtful for fault in one.faults]
-        lost, idle = unattached(document, tally)
         found += doubtful
         found += noun_faults(document)
+        found += roll.faults()
+        found += port_faults(document.gateways.values(), roll.minis.values())
         if tally.clashes:
             found += _clashes(self._routes.values())
+        lost, unused = self._unattached(document)
         if not doubtful:
             # With a route in doubt, what it would have passed is in doubt too.
             found += [(None, fault) for fault in lost]
@@ -80,10 +84,10 @@ class Student:
         plan = model.Plan(
             trust_domain=document.trust_domain.value if document.trust_domain else TRUST_DOMAIN,
             gateways={each.key: each.gateway for each in doors.values()},
-            services=self._resolve_services(document),
+            services=roll.services,
             routes=tuple(self._all_routes(signs)),
             sign_in=signs,
-            warnings=(*idle, *_warnings(document, tally)),
+            warnings=(*unused, *self._warnings(document)),
         )
         return Study(plan, doors, tuple(self._routes.values()), found)
 
@@ -99,49 +103,58 @@ class Student:
         self._doors = opened
         return {name: each for name, (each, _) in opened.items()}
 
-    def _resolve_routes(self, document: Document, doors: Mapping[str, Door]) -> None:
-        """Bring `_routes` and `_tally` up to `document`, looking only at what changed."""
-        touched = self._look_around(document, doors)
-        known = self._routes
-        changed = {
-            name: self._resolve_route(noun, document)
-            for name, noun in document.routes.items()
-            if (one := known.get(name)) is None
-            or one.noun is not noun
-            or noun.value.to in touched
-            or (touched and one.faults)  # a hint may name what has come or gone
-        }
-        # First in, then out: what both sides have, such as a host's own route, stays as it is.
-        for one in changed.values():
-            self._tally.add(one)
-        for name in (*changed, *(known.keys() - document.routes.keys())):
-            if name in known:
-                self._tally.drop(known[name])
-        known = {**known, **changed}
-        self._routes = {name: known[name] for name in document.routes}
-
-    def _look_around(self, document: Document, doors: Mapping[str, Door]) -> frozenset[str]:
-        """Bring `_arounds` up to `document`; the services that came, went or changed.
-
-        With another gateway or provider nothing is remembered.
-        """
+    def _catch_up(self, document: Document, doors: Mapping[str, Door]) -> None:
+        """Bring all that is remembered up to `document`, looking only at what changed."""
         before, self._document = self._document, document
-        now, then = document.services, before.services
-        if document.gateways is before.gateways and document.providers is before.providers:
-            touched = _differences(now, then)
-        else:
-            touched = frozenset(now)
-            self._arounds, self._routes, self._tally = {}, {}, Tally()
+        gateways = differences(document.gateways, before.gateways)
+        if gateways or differences(document.providers, before.providers):
+            # Every route depends on them.
+            before = Document()
+            self._arounds, self._routes, self._tally = {}, Patched(), Tally()
+            self._roll = Roll(document.gateways)
+        services = differences(document.services, before.services)
+        self._look_around(document, doors, services)
+        called = self._resolve_routes(document, before, services)
+        self._roll.renew(document.services, services | called, self._tally.calls)
+
+    def _look_around(
+        self, document: Document, doors: Mapping[str, Door], services: Iterable[str]
+    ) -> None:
+        """Bring `_arounds` up to `document`; `services` came, went or changed."""
         providers = tuple(document.providers)
         for name, each in doors.items():
             self._arounds[name, None] = Around(each, None, None, providers)
-            for to in touched:
-                noun = now.get(to)
+            for to in services:
+                noun = document.services.get(to)
                 if noun is None:
-                    del self._arounds[name, to]
+                    self._arounds.pop((name, to), None)
                 else:
                     self._arounds[name, to] = Around(each, noun, local(to), providers)
-        return touched
+
+    def _resolve_routes(
+        self, document: Document, before: Document, services: frozenset[str]
+    ) -> set[str]:
+        """Bring `_routes` and `_tally` up to `document`; the services that routes of it are to."""
+        known, tally = self._routes, self._tally
+        stale = set(differences(document.routes, before.routes))
+        stale.update(one.noun.name for to in services for one in tally.users.get(local(to), ()))
+        if services:
+            # A hint may name what has come or gone.
+            stale.update(one.noun.name for one in tally.doubtful if one.faults)
+        changed = {
+            name: self._resolve_route(noun, document)
+            for name, noun in document.routes.items()
+            if name in stale
+        }
+        dropped = {name: known[name] for name in stale if name in known}
+        # First in, then out: what both sides have, such as a host's own route, stays as it is.
+        for one in changed.values():
+            tally.add(one)
+        for one in dropped.values():
+            tally.drop(one)
+        self._routes = known.patched(changed, dropped.keys() - changed.keys())
+        both = (*changed.values(), *dropped.values())
+        return {one.service.name for one in both if one.service is not None}
 
     def _resolve_route(self, noun: Noun[written.Route], document: Document) -> Resolution:
         gateways, to = document.gateways, noun.value.to
@@ -153,34 +166,25 @@ class Student:
         around = self._arounds.get((gateway, None))
         return nowhere(noun, missing) if around is None else resolve_route(noun, around, missing)
 
-    def _resolve_services(self, document: Document) -> dict[Key, model.Service]:
-        callers: dict[str, list[Key]] = {}
-        for gateway, to in sorted(self._tally.calls):
-            callers.setdefault(to.name, []).append(gateway)
-        made: dict[str, tuple[Noun[Service], tuple[Key, ...], model.Service]] = {}
-        for name, noun in document.services.items():
-            who = tuple(callers.get(name, ()))
-            before = self._services.get(name)
-            if before is None or before[0] is not noun or before[1] != who:
-                before = (noun, who, service(noun, who))
-            made[name] = before
-        self._services = made
-        return {one.key: one for _, _, one in made.values()}
+    def _unattached(self, document: Document) -> tuple[list[ConfigError], list[str]]:
+        """Faults for blocks that hold for nothing, warnings for gateways without use."""
+        used = {gateway.name for gateway in self._tally.gateways}
+        unused = [noun for name, noun in document.gateways.items() if name not in used]
+        faults = [(noun, unattached(noun)) for noun in unused]
+        lost = [fault for _, fault in faults if fault is not None]
+        return [*lost, *self._roll.lost()], [idle(noun) for noun, fault in faults if fault is None]
+
+    def _warnings(self, document: Document) -> Iterator[str]:
+        for noun in document.gateways.values():
+            yield from level_warnings(noun)
+        yield from self._roll.warnings()
+        for one in self._tally.doubtful:
+            yield from one.warnings
 
     def _all_routes(self, signs: Mapping[Key, model.SignIn]) -> Iterator[model.Route]:
-        yield from chain.from_iterable(one.routes for one in self._routes.values())
+        yield from chain.from_iterable(map(attrgetter("routes"), self._routes.values()))
         yield from map(sign_in_route, signs.values())
         yield from self._tally.own.values()
-
-
-def _differences(
-    now: Mapping[str, Noun[Service]], then: Mapping[str, Noun[Service]]
-) -> frozenset[str]:
-    """The names under which not the very same noun stands."""
-    if now is then:
-        return frozenset()
-    changed = {name for name, noun in now.items() if then.get(name) is not noun}
-    return frozenset(changed | (then.keys() - now.keys()))
 
 
 def _missing_references(noun: Noun[written.Route], document: Document) -> Iterator[ConfigError]:
@@ -241,10 +245,3 @@ def _sign_ins(
         else:
             signs[each.key] = made
     return signs
-
-
-def _warnings(document: Document, tally: Tally) -> Iterator[str]:
-    for noun in (*document.gateways.values(), *document.services.values()):
-        yield from level_warnings(noun)
-    for one in tally.doubtful:
-        yield from one.warnings

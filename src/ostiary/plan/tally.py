@@ -25,8 +25,10 @@ class Tally:
     """Claims beyond the first of each; 0 when no two routes answer the same request."""
     gateways: Counter[Key] = field(default_factory=Counter)
     """Routes by gateway."""
-    calls: Counter[tuple[Key, Key]] = field(default_factory=Counter)
-    """Routes by (gateway, service)."""
+    calls: dict[Key, Counter[Key]] = field(default_factory=dict)
+    """Service -> routes to it by gateway."""
+    users: dict[Key, dict[Resolution, None]] = field(default_factory=dict)
+    """Service -> what has routes to it."""
     logins: Counter[Key] = field(default_factory=Counter)
     """Routes with sign-in by gateway."""
     groups: Counter[tuple[Key, str]] = field(default_factory=Counter)
@@ -45,6 +47,9 @@ class Tally:
             self.clashes += others > 0
         for counter, keys in self._counted(one):
             counter.update(keys)
+        if one.service is not None and one.gateway is not None:
+            self.calls.setdefault(one.service, Counter()).update((one.gateway,))
+            self.users.setdefault(one.service, {})[one] = None
         for spot in one.sign_in:
             self._spots[spot] += 1
             if spot not in self.own:
@@ -63,6 +68,11 @@ class Tally:
                 del self.claims[claim]
         for counter, keys in self._counted(one):
             _take(counter, keys)
+        if one.service is not None and one.gateway is not None:
+            _take(self.calls[one.service], (one.gateway,))
+            self.users[one.service].pop(one)
+            if not self.users[one.service]:
+                del self.users[one.service], self.calls[one.service]
         _take(self._spots, one.sign_in)
         for spot in one.sign_in:
             if spot not in self._spots:
@@ -74,8 +84,6 @@ class Tally:
         if gateway is None:
             return
         yield self.gateways, (gateway,)
-        if one.service is not None:
-            yield self.calls, ((gateway, one.service),)
         if one.sign_in:
             yield self.logins, (gateway,)
             yield self.groups, tuple((gateway, name) for name in one.groups)
