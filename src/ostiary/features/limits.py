@@ -105,7 +105,10 @@ def _on() -> route.FilterConfig:
 
 
 def _turns() -> local_ratelimit.LocalRateLimit:
-    """Counts by user name what the rules denied, be the token valid or expired."""
+    """Counts by user name what the rules denied, be the token valid or expired.
+
+    The claim stands first: where there is no such token, nothing more is looked up.
+    """
     keys = (SESSION_KEY, STALE_KEY)
     entry = ratelimit.RateLimitDescriptor.Entry
     rate, burst = _SLOW_PATH
@@ -113,14 +116,14 @@ def _turns() -> local_ratelimit.LocalRateLimit:
         "turns",
         [
             [
-                _claim("slow", RBAC_METADATA, SHADOW_RESULT),
                 _claim(key, JWT_METADATA, key, "sub"),
+                _claim("slow", RBAC_METADATA, SHADOW_RESULT),
             ]
             for key in keys
         ],
         [
             ratelimit.LocalRateLimitDescriptor(
-                entries=[entry(key="slow", value="denied"), entry(key=key)],
+                entries=[entry(key=key), entry(key="slow", value="denied")],
                 token_bucket=_bucket(burst, rate, 1),
             )
             for key in keys
