@@ -22,7 +22,7 @@ PAGE = (ROOT / "docs/reference/errors.md").read_text()
 HEADINGS = set(re.findall(r"^### (\S+)$", PAGE, re.MULTILINE))
 GOLDEN = ROOT / "tests/golden/errors"
 LIKE_ONE = re.compile(rf"(?:{'|'.join({code.split('.')[0] for code in CODES})})\.[a-z][a-z-]+")
-RAISED = {"Refused", "Unreachable", "Trouble"}
+RAISED = {"Refused", "Unreachable", "Trouble", "Red"}
 
 
 def constants() -> Iterator[tuple[Path, str]]:

@@ -76,3 +76,14 @@ CODES: Final[Mapping[str, str]] = {
     "yaml.too-deep": "A document is nested deeper than the language goes.",
     "yaml.too-large": "A file is larger than 5 MB.",
 }
+
+REDS: Final[Mapping[str, str]] = {
+    "certificate": "A serving certificate could not be issued; the last one goes on.",
+    "compile": "A fault of ours: the document is sound, and cannot be compiled. Report it.",
+    "keys-waiting": "A new signing key waits for a proxy that has not heard of it yet.",
+    "log-dropped": "Entries of the decision log were dropped; `explain` does not know them.",
+    "log-failing": "The decision log cannot be written.",
+    "proxy-away": "A proxy is not connected; it goes on as it is.",
+    "xds.refused": "Envoy refused a resource; its route is denied, or the last good one goes on.",
+}
+"""What `ostiary status` shows in red beside the codes of refusals."""

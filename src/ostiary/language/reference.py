@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ostiary.features.fragment import Merge
-from ostiary.language.codes import CODES
+from ostiary.language.codes import CODES, REDS
 from ostiary.language.gateway import Gateway
 from ostiary.language.identity import Provider
 from ostiary.language.route import Route
@@ -78,6 +78,9 @@ def errors_page(refusals: Mapping[str, str]) -> str:
         "",
     ]
     for code, meaning in sorted(CODES.items()):
+        lines += [f"### {code}", "", meaning, ""]
+    lines += ["## What is red in `ostiary status`", ""]
+    for code, meaning in sorted(REDS.items()):
         lines += [f"### {code}", "", meaning, ""]
     lines += ["## Refusals and things out of reach", ""]
     for code, sentence in sorted(refusals.items()):
