@@ -123,7 +123,7 @@ def test_a_hanging_control_plane_is_not_missed(tmp_path: Path) -> None:
             until(lambda: serves(editor), 10)
             works(demo, editor, visitor)
         until(lambda: settled(demo), 10)
-        an_edit_applies(demo, editor, 2)
+        an_edit_applies(demo, editor, 3)
 
 
 def kill_with_its_envoy(demo: Demo, name: str) -> None:
@@ -154,4 +154,4 @@ def test_a_control_plane_killed_again_and_again_is_not_missed(tmp_path: Path) ->
         assert restarted
         works(demo, editor, visitor)
         until(lambda: settled(demo), 20)
-        an_edit_applies(demo, editor, 2)
+        an_edit_applies(demo, editor, 3)
