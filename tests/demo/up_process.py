@@ -98,7 +98,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], seconds: float = 10, why: str = "") -> float:
+def until(condition: Callable[[], object], seconds: float = 20, why: str = "") -> float:
     """Seconds until `condition()` holds; fails when that takes longer than `seconds`."""
     begun = time.monotonic()
     while not condition():
