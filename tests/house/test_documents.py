@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def test_named_files_exist(page: Path) -> None:
 
 
 def test_nothing_of_a_machine_is_in_the_repository() -> None:
+    if shutil.which("git") is None:
+        pytest.skip("there is no git here")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     )
