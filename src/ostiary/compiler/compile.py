@@ -7,28 +7,18 @@ a new one. Fed by `plan.resolve`; feeds `xds`.
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Final, TypeVar, cast
+from collections.abc import Mapping
 
 from ostiary.certs import spiffe
-from ostiary.compiler import clusters, edge, slots
+from ostiary.compiler.edge_view import EdgeView
+from ostiary.compiler.holdings import Holdings, changes, revision
 from ostiary.compiler.mini import mini_view
-from ostiary.compiler.resources import Resource, Snapshot, View
-from ostiary.compiler.routes import Ground
-from ostiary.compiler.scopes import scope, scope_of, wildcard_scopes
-from ostiary.compiler.spelling import serving_certificates
-from ostiary.compiler.world import AUTHZ_CLUSTER, World
-from ostiary.errors import CompileError
+from ostiary.compiler.resources import Snapshot
+from ostiary.compiler.world import World
 from ostiary.features.assertion import MiniSite
-from ostiary.features.fragment import ListenerSite, SignInSite
 from ostiary.names import Key
-from ostiary.plan.model import Gateway, Listener, MiniGateway, Plan, Route, Service, SignIn
-
-_T = TypeVar("_T")
-_NO_TOKENS: Final = 60
-"""Seconds, where nobody signs in: Envoy takes a 0 for its own, wider default."""
+from ostiary.patched import Attendance, differences
+from ostiary.plan.model import MiniGateway, Plan, Route, Service
 
 
 def compile(plan: Plan, world: World) -> Snapshot:  # noqa: A001  the word of the trade
@@ -36,191 +26,106 @@ def compile(plan: Plan, world: World) -> Snapshot:  # noqa: A001  the word of th
     return Compiler().compile(plan, world)
 
 
-class Memory:
-    """Remembers what a pure function made of which inputs, for one revision after the last."""
-
-    def __init__(self) -> None:
-        self._last: dict[Hashable, tuple[object, object]] = {}
-        self._next: dict[Hashable, tuple[object, object]] = {}
-
-    def once(self, name: Hashable, inputs: object, make: Callable[[], _T]) -> _T:
-        """What `make` returns; `inputs` must hold all that it depends on."""
-        known = self._last.get(name)
-        if known is None or known[0] != inputs:
-            known = (inputs, make())
-        self._next[name] = known
-        return cast("_T", known[1])
-
-    def turn(self) -> None:
-        """Forget what the revision before did not use."""
-        self._last, self._next = self._next, {}
-
-
 class Compiler:
     """Compiles one revision after another; what did not change is the very same object."""
 
     def __init__(self) -> None:
-        self._memory = Memory()
+        self._fold: _Fold | None = None
 
     def compile(self, plan: Plan, world: World) -> Snapshot:
         """Every view of `plan`, by SPIFFE id."""
-        fold = _Fold(plan, world, self._memory)
-        views = {view.proxy: view for view in fold.views()}
-        self._memory.turn()
-        return Snapshot(_revision(views.values()), views)
+        # A fold that did not come to the end is not used again: it knows half of a plan.
+        fold, self._fold = self._fold, None
+        if fold is None or fold.trust_domain != plan.trust_domain:
+            fold = _Fold(plan.trust_domain)
+        fold.renew(plan, world)
+        self._fold = fold
+        return fold.snapshot()
 
 
 class _Fold:
-    """One revision on its way through."""
+    """All views within one trust domain, kept up from revision to revision."""
 
-    def __init__(self, plan: Plan, world: World, memory: Memory) -> None:
-        self._plan = plan
-        self._world = world
-        self._once = memory.once
-        self._routes: dict[tuple[Key, str], list[Route]] = defaultdict(list)
-        for one in plan.routes:
-            self._routes[one.gateway, one.listener].append(one)
+    def __init__(self, trust_domain: str) -> None:
+        self.trust_domain = trust_domain
+        self._attendance: Attendance[Route] = Attendance()
+        self._gateways: dict[Key, EdgeView] = {}
+        """Those of the plan, and those on which routes wait for a gateway."""
+        self._edges: list[Holdings] = []
+        self._services: Mapping[Key, Service] = {}
+        self._shared: object = None
+        self._minis: dict[Key, _Mini] = {}
 
-    def views(self) -> Iterator[View]:
-        for gateway in self._plan.gateways.values():
-            yield self._edge_view(gateway)
-        for service in self._plan.services.values():
-            if service.mini_gateway is not None:
-                yield self._mini_view(service, service.mini_gateway)
+    def snapshot(self) -> Snapshot:
+        """What is known, as a value."""
+        held = [*self._edges, *(mini.holdings for mini in self._minis.values())]
+        views = {one.view.proxy: one.view for one in held}
+        return Snapshot(revision(one.content for one in held), views)
 
-    def _edge_view(self, gateway: Gateway) -> View:
-        sign_in = self._plan.sign_in.get(gateway.key)
-        secrets: list[str] = []
-        made: list[Resource] = []
-        for listener in gateway.listeners:
-            if listener.redirect_to is not None:
-                target = _target(gateway, listener)
-                there = sign_in.host if sign_in and sign_in.listener == target.name else None
-                made.append(edge.redirect(gateway, listener, target, there))
+    def renew(self, plan: Plan, world: World) -> None:
+        """Bring everything up to `plan` and `world`, looking only at what changed."""
+        came, went = self._attendance.look(plan.routes)
+        for one in came:
+            self._edge(one.gateway).come(one)
+        for one in went:
+            self._edge(one.gateway).go(one)
+        self._edges = [self._renew_edge(key, plan, world) for key in plan.gateways]
+        for key in self._gateways.keys() - plan.gateways.keys():
+            if self._gateways[key].empty:
+                del self._gateways[key]
+        self._renew_minis(plan, world)
+
+    def _edge(self, key: Key) -> EdgeView:
+        if key not in self._gateways:
+            self._gateways[key] = EdgeView(self.trust_domain, key)
+        return self._gateways[key]
+
+    def _renew_edge(self, key: Key, plan: Plan, world: World) -> Holdings:
+        found = self._edge(key)
+        found.renew(plan.gateways[key], plan, world)
+        return found.holdings
+
+    def _renew_minis(self, plan: Plan, world: World) -> None:
+        touched = differences(plan.services, self._services)
+        shared = world, plan.sign_in
+        if shared != self._shared:
+            touched |= self._minis.keys()
+        for key in touched:
+            service = plan.services.get(key)
+            if service is None or service.mini_gateway is None:
+                self._minis.pop(key, None)
                 continue
-            names = [name for name, _ in serving_certificates(gateway.key, listener, sign_in)]
-            made += self._https(gateway, listener, sign_in, tuple(names))
-            secrets += names
-        made += self._edge_clusters(gateway)
-        proxy = spiffe.gateway_id(self._plan.trust_domain, gateway.key)
-        return View(proxy, _by_type(made), frozenset(secrets))
+            if key not in self._minis:
+                self._minis[key] = _Mini(spiffe.service_id(self.trust_domain, key))
+            self._minis[key].renew(service, service.mini_gateway, plan, world)
+        self._services, self._shared = plan.services, shared
 
-    def _https(
-        self, gateway: Gateway, listener: Listener, sign_in: SignIn | None, secrets: tuple[str, ...]
-    ) -> Iterator[Resource]:
-        routes = self._routes[gateway.key, listener.name]
-        wildcards = wildcard_scopes(host for one in routes for host in one.hosts)
-        site = self._listener_site(listener, sign_in)
-        filters = slots.filters(site)
-        front = edge.Front(gateway, listener, wildcards, secrets, filters, site)
-        yield edge.https(front)
-        for one in filters:
-            yield slots.slot_resource(one, gateway.place)
-        ground = Ground(listener.name, listener.port, site.sign_in)
-        for host, members in _by_scope(routes, wildcards).items():
-            yield self._scope(gateway.key, host, members, ground)
 
-    def _scope(
-        self, gateway: Key, host: str, members: Mapping[str, list[Route]], ground: Ground
-    ) -> Resource:
-        name = ("scope", gateway, ground.listener, host)
-        return self._once(name, (members, ground), lambda: scope(host, members, ground))
+class _Mini:
+    """The view of one mini gateway."""
 
-    def _edge_clusters(self, gateway: Gateway) -> Iterator[Resource]:
-        reached = {
-            one.service
-            for listener in gateway.listeners
-            for one in self._routes[gateway.key, listener.name]
-            if one.service is not None
-        }
-        for key in sorted(reached):
-            yield from self._service(self._plan.services[key])
-        if gateway.key in self._plan.sign_in:
-            yield from clusters.own_clusters(self._world, self._plan.trust_domain)
+    def __init__(self, proxy: str) -> None:
+        self.holdings = Holdings(proxy)
+        self._basis: object = None
 
-    def _service(self, service: Service) -> tuple[Resource, ...]:
-        domain = self._plan.trust_domain
-
-        def make() -> tuple[Resource, ...]:
-            endpoints = clusters.edge_endpoints(service)
-            return (
-                clusters.edge_cluster(service, domain),
-                *(() if endpoints is None else (endpoints,)),
-            )
-
-        return self._once(("service", service.key), (service, domain), make)
-
-    def _mini_view(self, service: Service, mini: MiniGateway) -> View:
-        domain = self._plan.trust_domain
-        sign_in = [self._plan.sign_in[one] for one in mini.callers if one in self._plan.sign_in]
+    def renew(self, service: Service, mini: MiniGateway, plan: Plan, world: World) -> None:
+        """`holdings` are those of `plan` afterwards."""
+        sign_in = [plan.sign_in[one] for one in mini.callers if one in plan.sign_in]
         site = MiniSite(
-            issuer=self._world.issuer,
-            jwks=self._world.jwks,
-            audience=spiffe.service_id(domain, service.key),
+            issuer=world.issuer,
+            jwks=world.jwks,
+            audience=self.holdings.view.proxy,
             # Every gateway of a document has the same set of group names.
             group_set=sign_in[0].group_set if sign_in else "",
             offline_grace=max((one.offline_grace for one in sign_in), default=0),
         )
-        callers = [spiffe.gateway_id(domain, one) for one in mini.callers]
-        name, inputs = ("mini", service.key), (service, site, callers)
-        made = self._once(name, inputs, lambda: tuple(mini_view(service, mini, site, callers)))
-        return View(site.audience, _by_type(made), frozenset())
-
-    def _listener_site(self, listener: Listener, sign_in: SignIn | None) -> ListenerSite:
-        return ListenerSite(
-            issuer=self._world.issuer,
-            jwks=self._world.jwks,
-            authz_cluster=AUTHZ_CLUSTER,
-            port=listener.port,
-            sign_in=_sign_in_site(sign_in) if sign_in else None,
-            token_lifetime=sign_in.token_lifetime if sign_in else _NO_TOKENS,
-            absolute_lifetime=sign_in.absolute_lifetime if sign_in else _NO_TOKENS,
-            offline_grace=sign_in.offline_grace if sign_in else 0,
-        )
-
-
-def _sign_in_site(sign_in: SignIn) -> SignInSite:
-    return SignInSite(host=sign_in.host, origin=sign_in.origin, group_set=sign_in.group_set)
-
-
-def _target(gateway: Gateway, listener: Listener) -> Listener:
-    for one in gateway.listeners:
-        if one.name == listener.redirect_to:
-            return one
-    raise CompileError(f"the listener {listener.name} redirects to {listener.redirect_to}: none")
-
-
-def _by_scope(
-    routes: Iterable[Route], wildcards: tuple[str, ...]
-) -> dict[str, dict[str, list[Route]]]:
-    """Scope -> host -> its routes, in the plan's order."""
-    found: dict[str, dict[str, list[Route]]] = {}
-    for one in routes:
-        for host in one.hosts:
-            members = found.setdefault(scope_of(host, wildcards) if wildcards else host, {})
-            members.setdefault(host, []).append(one)
-    return found
-
-
-def _by_type(made: Iterable[Resource]) -> dict[str, dict[str, Resource]]:
-    """By type URL and name; a name used twice for different things is a bug of ours."""
-    found: dict[str, dict[str, Resource]] = {}
-    for one in made:
-        other = found.setdefault(one.type_url, {}).setdefault(one.name, one)
-        if other.version != one.version:
-            raise CompileError(f"two resources are called {one.name}")
-    return found
-
-
-def _revision(views: Iterable[View]) -> str:
-    """A content hash of everything: equal on every replica."""
-    digest = hashlib.blake2b(digest_size=8)
-    for view in sorted(views, key=lambda one: one.proxy):
-        digest.update(view.proxy.encode())
-        for type_url in sorted(view.resources):
-            group = view.resources[type_url]
-            digest.update(
-                "".join(f"{name}\0{group[name].version}" for name in sorted(group)).encode()
-            )
-        digest.update("".join(sorted(view.secrets)).encode())
-    return digest.hexdigest()
+        callers = [spiffe.gateway_id(plan.trust_domain, one) for one in mini.callers]
+        basis = service, site, callers
+        if basis != self._basis:
+            before = {
+                (one.type_url, one.name): one
+                for group in self.holdings.view.resources.values()
+                for one in group.values()
+            }
+            self.holdings.take(changes(before, mini_view(service, mini, site, callers)))
+            self._basis = basis
