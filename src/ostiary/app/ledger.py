@@ -57,13 +57,12 @@ class Ledger:
         self.revision, self.since = revision, now
         self.faults = revision.faults
         self.trouble = None
-        live = {
-            (proxy, name)
-            for proxy, view in revision.snapshot.views.items()
-            for names in view.resources.values()
-            for name in names
+        views = revision.snapshot.views
+        self.refusals = {
+            (proxy, name): one
+            for (proxy, name), one in self.refusals.items()
+            if proxy in views and any(name in group for group in views[proxy].resources.values())
         }
-        self.refusals = {key: one for key, one in self.refusals.items() if key in live}
         self.unsaved.set()
 
     def acked(self, proxy: str, revision: str) -> None:

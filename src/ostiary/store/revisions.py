@@ -7,7 +7,7 @@ sources go on), `status`, `login` and `explain`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.engine import Connection
 
 from ostiary.store.database import METADATA, Database
 
@@ -60,6 +61,8 @@ POLICIES: Final = Table(
     Column("record", Text, nullable=False),
     Column("time", Float, nullable=False),
 )
+_AT_ONCE: Final = 500
+"""Hashes in one question; SQLite takes no more than some thousand values."""
 KEEP: Final = 200
 """Revisions that `prune` leaves."""
 
@@ -168,7 +171,7 @@ class Revisions:
         if not records:
             return
         with self._database.write() as connection:
-            known = {row.hash for row in connection.execute(select(POLICIES.c.hash))}
+            known = _known_policies(connection, list(records))
             rows = [
                 {"hash": content, "record": record, "time": now}
                 for content, record in records.items()
@@ -193,6 +196,15 @@ class Revisions:
 
 
 _NEWEST: Final = select(REVISIONS).order_by(REVISIONS.c.number.desc()).limit(1)
+
+
+def _known_policies(connection: Connection, hashes: Sequence[str]) -> set[str]:
+    """Those of `hashes` that are there; asked by name, for thousands of others are there too."""
+    known: set[str] = set()
+    for start in range(0, len(hashes), _AT_ONCE):
+        some = hashes[start : start + _AT_ONCE]
+        known.update(connection.scalars(select(POLICIES.c.hash).where(POLICIES.c.hash.in_(some))))
+    return known
 
 
 def _of(table: Table, number: int, proxy: str) -> Any:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final, Literal, TypeAlias
 
 from ostiary.compiler.resources import ENDPOINTS, SCOPE, SECRET, Resource, View
+from ostiary.patched import differences
 from ostiary.xds.quarantine import Refusal, refusal
 from ostiary.xds.scope_keys import ScopeKeys
 
@@ -170,12 +171,10 @@ class Desired:
 
 
 def _differences(old: Mapping[str, Resource], new: Mapping[str, Resource]) -> set[str]:
-    if old is new:
-        return set()
-    gone = old.keys() - new.keys()
-    return gone | {
+    return {
         name
-        for name, resource in new.items()
-        if (before := old.get(name)) is not resource
-        and (before is None or before.version != resource.version)
+        for name in differences(new, old)
+        if (before := old.get(name)) is None
+        or (after := new.get(name)) is None
+        or before.version != after.version
     }
