@@ -17,9 +17,12 @@ from typing import Final
 
 from _claim import Row, median
 from _envoys import application, yardstick
-from _load import Load, Target
+from _load import CONNECTIONS, IN_A_ROW, Load, Target
 from _machine import cores, cpu, moment, pin
 from _ostiary import HOST, Running, await_ok, folder, serving, write_document
+
+from ostiary.store.database import Database
+from ostiary.store.decisions import Decisions
 
 BARE: Final = "bare"
 BARE_TLS: Final = "bare TLS"
@@ -27,6 +30,8 @@ BURSTS: Final = 25
 """Of each contestant in one round."""
 REST: Final = 0.005
 """Seconds after each burst."""
+PATIENCE: Final = 30.0
+"""Seconds that the decision log has to take the last entries."""
 LONGEST_SPREAD: Final = 0.15
 """(largest - smallest) / median of the ratios, above which the rounds do not agree."""
 
@@ -71,7 +76,22 @@ class Bench:
         loads = {name: Load(target) for name, target in self._targets.items()}
         for load in loads.values():
             self._stack.callback(load.close)
-        return [self._round(loads) for _ in range(count + 1)][1:]
+        kept = self._kept()
+        found = [self._round(loads) for _ in range(count + 1)][1:]
+        ours = sum(pid == self.edge.envoy() for pid in self._pids.values())
+        self._await_log(kept + ours * (count + 1) * BURSTS * IN_A_ROW * CONNECTIONS)
+        return found
+
+    def _kept(self) -> int:
+        return Decisions(Database.in_folder(self.edge.state)).counts().written
+
+    def _await_log(self, entries: int) -> None:
+        """Every request of ours is in the decision log: what is not logged is not measured."""
+        deadline = time.monotonic() + PATIENCE
+        while (kept := self._kept()) < entries:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the decision log has {kept} of {entries} requests")
+            time.sleep(0.5)
 
     def _put(self, name: str, pid: int, target: Target) -> None:
         self._pids[name], self._targets[name] = pid, target
