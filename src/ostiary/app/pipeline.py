@@ -18,9 +18,10 @@ from ostiary.compiler.resources import Snapshot
 from ostiary.compiler.spelling import serving_certificates
 from ostiary.compiler.world import World
 from ostiary.errors import ConfigError
+from ostiary.identity.directory import Directory
 from ostiary.language.read import Reader
 from ostiary.language.tree import Tree
-from ostiary.login.directory import directory_of
+from ostiary.login.directory import Guide
 from ostiary.plan.model import Plan
 from ostiary.plan.resolve import Resolver
 from ostiary.plan.routes import record
@@ -75,6 +76,8 @@ class Pipeline:
         self._revisions = revisions
         self._site = site
         self._recorded: set[str] = set()
+        self._guide = Guide()
+        self._directory: Directory | None = None
 
     async def publish(
         self, plan: Plan, now: float, faults: tuple[ConfigError, ...] = ()
@@ -93,7 +96,10 @@ class Pipeline:
             records = {content: record(route).dump() for content, route in new.items()}
             self._revisions.save_policies(records, now)
             self._recorded.update(new)
-        self._site.put_directory(directory_of(plan))
+        directory = self._guide.directory(plan)
+        if directory is not self._directory:
+            self._site.put_directory(directory)
+            self._directory = directory
 
 
 def certificates(plan: Plan) -> dict[str, Wanted]:

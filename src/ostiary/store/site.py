@@ -21,6 +21,7 @@ from ostiary.identity.directory import (
     write_place,
     write_sign_in,
 )
+from ostiary.patched import differences
 from ostiary.store.database import METADATA, Database
 
 SITE: Final = Table(
@@ -74,17 +75,16 @@ class SiteStore:
         places = {place.pattern: place for place in directory.places}
         with self._database.write() as connection:
             known = self._catch_up(connection)
-            gone: dict[str, Place | None] = dict.fromkeys(known.places.keys() - places.keys())
             changed = {
-                pattern: place
-                for pattern, place in places.items()
-                if known.places.get(pattern) != place
+                pattern: places.get(pattern)
+                for pattern in differences(places, known.places)
+                if places.get(pattern) != known.places.get(pattern)
             }
-            if not gone and not changed and known.directory.sign_in == directory.sign_in:
+            if not changed and known.directory.sign_in == directory.sign_in:
                 self._known = known
                 return
             version = known.version + 1
-            _put_places(connection, version, {**gone, **changed})
+            _put_places(connection, version, changed)
             _put(connection, DIRECTORY, version, write_sign_in(directory.sign_in))
         self._known = _Known(version, places, directory)
 

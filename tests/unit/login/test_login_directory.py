@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from login_site import CHEAP
 from ostiary.errors import NOWHERE, Refused
 from ostiary.identity.directory import Place
 from ostiary.identity.model import Lifetimes
-from ostiary.login.directory import directory_of
+from ostiary.login.directory import Guide, directory_of
 from ostiary.login.passwords import Passwords, hash_password
 from ostiary.names import local
 from ostiary.plan.model import Gateway, Listener, PathKind, PathMatch, Plan, Route, Service, SignIn
@@ -92,6 +93,34 @@ def test_the_sign_in_host_has_its_gateways_settings() -> None:
 def test_equal_plans_give_equal_directories() -> None:
     turned = replace(PLAN, routes=tuple(reversed(PLAN.routes)))
     assert directory_of(turned) == directory_of(PLAN)
+
+
+def test_a_guide_that_remembers_gives_what_a_new_one_gives() -> None:
+    guide, draw, plan = Guide(), random.Random(5), PLAN  # noqa: S311  a test's choice
+    side = replace(PLAN.gateways[MAIN], key=local("side"))
+    for number in range(80):
+        routes = list(plan.routes)
+        if routes and draw.random() < 0.4:
+            routes.pop(draw.randrange(len(routes)))
+        else:
+            hosts = tuple({f"h{draw.randrange(4)}.test" for _ in range(2)})
+            service = draw.choice((local("notes"), local("api"), None))
+            one = replace(ROUTE, key=local(f"n{number}"), hosts=hosts, service=service)
+            routes.append(replace(one, gateway=draw.choice((MAIN, side.key))))
+        plan = replace(plan, routes=tuple(routes), gateways={MAIN: PLAN.gateways[MAIN]})
+        if draw.random() < 0.5:
+            signs = {**PLAN.sign_in, side.key: replace(PLAN.sign_in[MAIN], host="login.side.test")}
+            plan = replace(plan, gateways={**plan.gateways, side.key: side}, sign_in=signs)
+        else:
+            plan = replace(plan, sign_in=PLAN.sign_in)
+        assert guide.directory(plan) == directory_of(plan)
+
+
+def test_a_change_that_is_no_business_of_login_gives_the_very_same_directory() -> None:
+    guide = Guide()
+    before = guide.directory(PLAN)
+    public = replace(ROUTE, key=local("more"), hosts=("more.test",), login=False)
+    assert guide.directory(replace(PLAN, routes=(*PLAN.routes, public))) is before
 
 
 @pytest.mark.parametrize("password", ["", "x" * 1025, "é" * 513])
