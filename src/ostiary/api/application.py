@@ -31,10 +31,10 @@ class NewUser(BaseModel):
     """The body of `POST /v1/users`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    name: Annotated[str, Field(min_length=1, max_length=128)]
+    name: Annotated[str, Field(max_length=128)]
     email: Annotated[str, Field(max_length=254)] = ""
-    groups: list[Annotated[str, Field(min_length=1, max_length=128)]] = Field(default=[])
-    password: Annotated[str, Field(min_length=1, max_length=1024)]
+    groups: list[Annotated[str, Field(max_length=128)]] = Field(default=[])
+    password: Annotated[str, Field(max_length=1024)]
 
 
 class NewJoinToken(BaseModel):
