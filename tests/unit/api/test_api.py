@@ -119,7 +119,7 @@ async def test_users_come_and_are_disabled(api: Api, client: httpx.AsyncClient) 
         b"\xff",
         b'{"name": "ada", "password": 5}',
         b'{"name": "ada", "password": "pw", "admin": true}',
-        b'{"name": "", "password": "pw"}',
+        b'{"name": null, "password": "pw"}',
     ],
 )
 async def test_a_misshapen_body_is_said_field_by_field(
