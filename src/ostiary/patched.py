@@ -8,7 +8,7 @@ Fed and asked by every room from `language` to `xds`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 K = TypeVar("K")
@@ -19,7 +19,7 @@ class Since(NamedTuple):
     """Where a dictionary differs from its forerunner."""
 
     mark: object
-    touched: frozenset[Any]
+    touched: dict[Any, None]
 
 
 class Patched(dict[K, V]):
@@ -33,21 +33,21 @@ class Patched(dict[K, V]):
         self.mark = object()
         """Stands for this dictionary and does not keep it alive, as a reference would."""
 
-    def patched(self, new: Mapping[K, V], gone: Iterable[K] = ()) -> Patched[K, V]:
+    def patched(self, new: Mapping[K, V], gone: Collection[K] = ()) -> Patched[K, V]:
         """With `new` in it and `gone` (which are in it) out of it; itself when both are empty.
 
         A key that stays keeps its place in the order.
         """
-        gone = frozenset(gone)
-        if not new and not gone:
+        touched = dict.fromkeys((*new, *gone))
+        if not touched:
             return self
         entries = dict(self)
         entries.update(new)
         for key in gone:
             del entries[key]
-        return Patched(entries, Since(self.mark, gone | new.keys()))
+        return Patched(entries, Since(self.mark, touched))
 
-    def touched_since(self, then: Mapping[K, V]) -> frozenset[K] | None:
+    def touched_since(self, then: Mapping[K, V]) -> dict[K, None] | None:
         """The keys in which this differs from `then`, from which it was made; else None."""
         since = self._since
         if since is None or not isinstance(then, Patched) or then.mark is not since.mark:
@@ -55,15 +55,18 @@ class Patched(dict[K, V]):
         return since.touched
 
 
-def differences(now: Mapping[K, V], then: Mapping[K, V]) -> frozenset[K]:
-    """Every key under which not the very same value stands in both; with `patched`, maybe more."""
+def differences(now: Mapping[K, V], then: Mapping[K, V]) -> dict[K, None]:
+    """Every key under which not the very same value stands in both, in the order of `now`.
+
+    Of a dictionary that was `patched`, every key that was touched.
+    """
     if now is then:
-        return frozenset()
+        return {}
     touched = now.touched_since(then) if isinstance(now, Patched) else None
     if touched is not None:
         return touched
-    changed = {key for key, value in now.items() if then.get(key) is not value}
-    return frozenset(changed | (then.keys() - now.keys()))
+    changed = dict.fromkeys(key for key, value in now.items() if then.get(key) is not value)
+    return {**changed, **dict.fromkeys(key for key in then if key not in now)}
 
 
 class Attendance(Generic[V]):

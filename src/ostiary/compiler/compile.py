@@ -89,7 +89,7 @@ class _Fold:
         touched = differences(plan.services, self._services)
         shared = world, plan.sign_in
         if shared != self._shared:
-            touched |= self._minis.keys()
+            touched = {**touched, **dict.fromkeys(self._minis)}
         for key in touched:
             service = plan.services.get(key)
             if service is None or service.mini_gateway is None:

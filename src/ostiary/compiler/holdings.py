@@ -8,7 +8,7 @@ costs one; equal views have equal hashes, in whatever order they came about. Fed
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, TypeAlias
 
 from ostiary.compiler.resources import Resource, View
@@ -77,7 +77,7 @@ _EMPTY: Final[Patched[str, Resource]] = Patched()
 
 
 def _patched(
-    group: Mapping[str, Resource], new: Mapping[str, Resource], gone: Iterable[str]
+    group: Mapping[str, Resource], new: Mapping[str, Resource], gone: Collection[str]
 ) -> Mapping[str, Resource]:
     return (group if isinstance(group, Patched) else Patched(group)).patched(new, gone)
 

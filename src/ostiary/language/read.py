@@ -81,28 +81,34 @@ class Reader:
 
     def read_lenient(self, trees: Sequence[Tree]) -> tuple[Document, tuple[ConfigError, ...]]:
         """The document without its faulty nouns, which stand in `broken`, and the faults."""
-        before = self._parts
-        # What is known comes at the machine's own speed; only new trees are None, and read.
-        known = dict(zip(trees, map(before.get, trees), strict=True))
-        parts = {tree: part or _read_tree(tree) for tree, part in known.items()}
-        merged = self._patched(before, parts) if self._sound else None
+        added, gone = self._follow(trees)
+        merged = self._patched(added, gone) if self._sound else None
         faults: list[ConfigError] = []
         twice: list[Noun[object]] = []
         if merged is None:
-            merged, faults, twice = _merge(list(parts.values()))
-        self._parts, self._merged, self._sound = parts, merged, not faults
+            merged, faults, twice = _merge(list(self._parts.values()))
+        self._merged, self._sound = merged, not faults
         broken: list[Noun[object]] = []
-        for part in parts.values():
-            if part.faults:
-                faults += part.faults
-                broken += part.broken
+        for part in [part for part in self._parts.values() if part.faults]:
+            faults += part.faults
+            broken += part.broken
         return _document(merged, (*broken, *twice)), tuple(faults)
 
-    def _patched(self, before: dict[Tree, _Part], parts: dict[Tree, _Part]) -> _Merged | None:
+    def _follow(self, trees: Sequence[Tree]) -> tuple[list[_Part], list[_Part]]:
+        """Read the new ones of `trees`: what they say, and what those said that are gone."""
+        before = self._parts
+        added = {tree: _read_tree(tree) for tree in trees if tree not in before}
+        known = {**before, **added}
+        # Thousands of trees in their new order, put together at the machine's own speed.
+        self._parts = dict(zip(trees, map(known.__getitem__, trees), strict=True))
+        if len(self._parts) == len(known):
+            return list(added.values()), []
+        gone = [part for tree, part in before.items() if tree not in self._parts]
+        return list(added.values()), gone
+
+    def _patched(self, added: Sequence[_Part], gone: Sequence[_Part]) -> _Merged | None:
         """What the last merge comes to with the changed parts; None when a name stands twice."""
         merged = dict(self._merged)
-        gone = [part for tree, part in before.items() if tree not in parts]
-        added = [part for tree, part in parts.items() if tree not in before]
         for kind in {kind for part in (*gone, *added) for kind in part.nouns}:
             nouns: Patched[str, Noun[object]] = merged.get(kind) or Patched()
             left = {name for part in gone for name in part.nouns.get(kind, ())}
@@ -112,7 +118,7 @@ class Reader:
                     if name in new or (name in nouns and name not in left):
                         return None
                     new[name] = noun
-            merged[kind] = nouns.patched(new, left - new.keys())
+            merged[kind] = nouns.patched(new, sorted(left - new.keys()))
         return merged
 
 

@@ -55,7 +55,7 @@ class Roll:
             self._uneasy.pop(name, None)
             self.minis.pop(name, None)
         new: dict[Key, model.Service] = {}
-        for noun in [noun for name, noun in nouns.items() if name in touched]:
+        for noun in [nouns[name] for name in touched if name in nouns]:
             key = local(noun.name)
             who = tuple(sorted(callers.get(key, ())))
             made = service(noun, who)
@@ -64,8 +64,8 @@ class Roll:
                 self.minis[noun.name] = noun
             if self.services.get(key) != made:
                 new[key] = made
-        gone = {local(name) for name in touched if name not in nouns}
-        self.services = self.services.patched(new, gone & self.services.keys())
+        gone = [local(name) for name in touched if name not in nouns]
+        self.services = self.services.patched(new, [key for key in gone if key in self.services])
 
     def faults(self) -> Iterator[tuple[Noun[object], ConfigError]]:
         """What is wrong with services, each by itself."""

@@ -115,7 +115,7 @@ class Student:
         services = differences(document.services, before.services)
         self._look_around(document, doors, services)
         called = self._resolve_routes(document, before, services)
-        self._roll.renew(document.services, services | called, self._tally.calls)
+        self._roll.renew(document.services, {**services, **called}, self._tally.calls)
 
     def _look_around(
         self, document: Document, doors: Mapping[str, Door], services: Iterable[str]
@@ -132,19 +132,20 @@ class Student:
                     self._arounds[name, to] = Around(each, noun, local(to), providers)
 
     def _resolve_routes(
-        self, document: Document, before: Document, services: frozenset[str]
-    ) -> set[str]:
+        self, document: Document, before: Document, services: Iterable[str]
+    ) -> dict[str, None]:
         """Bring `_routes` and `_tally` up to `document`; the services that routes of it are to."""
         known, tally = self._routes, self._tally
-        stale = set(differences(document.routes, before.routes))
-        stale.update(one.noun.name for to in services for one in tally.users.get(local(to), ()))
+        stale = dict(differences(document.routes, before.routes))
+        for to in services:
+            stale.update((one.noun.name, None) for one in tally.users.get(local(to), ()))
         if services:
             # A hint may name what has come or gone.
-            stale.update(one.noun.name for one in tally.doubtful if one.faults)
+            stale.update((one.noun.name, None) for one in tally.doubtful if one.faults)
         changed = {
-            name: self._resolve_route(noun, document)
-            for name, noun in document.routes.items()
-            if name in stale
+            name: self._resolve_route(document.routes[name], document)
+            for name in stale
+            if name in document.routes
         }
         dropped = {name: known[name] for name in stale if name in known}
         # First in, then out: what both sides have, such as a host's own route, stays as it is.
@@ -154,7 +155,7 @@ class Student:
             tally.drop(one)
         self._routes = known.patched(changed, dropped.keys() - changed.keys())
         both = (*changed.values(), *dropped.values())
-        return {one.service.name for one in both if one.service is not None}
+        return dict.fromkeys(one.service.name for one in both if one.service is not None)
 
     def _resolve_route(self, noun: Noun[written.Route], document: Document) -> Resolution:
         gateways, to = document.gateways, noun.value.to
@@ -182,9 +183,8 @@ class Student:
             yield from one.warnings
 
     def _all_routes(self, signs: Mapping[Key, model.SignIn]) -> Iterator[model.Route]:
-        yield from chain.from_iterable(map(attrgetter("routes"), self._routes.values()))
-        yield from map(sign_in_route, signs.values())
-        yield from self._tally.own.values()
+        written = chain.from_iterable(map(attrgetter("routes"), self._routes.values()))
+        return chain(written, map(sign_in_route, signs.values()), self._tally.own.values())
 
 
 def _missing_references(noun: Noun[written.Route], document: Document) -> Iterator[ConfigError]:
