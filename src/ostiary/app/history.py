@@ -87,7 +87,5 @@ class History:
 
 def content_hash(sources: Mapping[str, str]) -> str:
     """One hash for all watched files: names and texts."""
-    digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(f"{name}\0{sources[name]}\0".encode())
-    return digest.hexdigest()[:16]
+    texts = "".join(f"{name}\0{sources[name]}\0" for name in sorted(sources))
+    return hashlib.sha256(texts.encode()).hexdigest()[:16]

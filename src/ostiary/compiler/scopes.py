@@ -6,7 +6,7 @@ the hosts below it, for Envoy's scopes know no wildcards. Fed by `routes`; feeds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ostiary.compiler.resources import SCOPE, Resource, resource
@@ -24,22 +24,24 @@ _LONGEST_BODY: Final = 16_384
 
 def wildcard_scopes(hosts: Iterable[str]) -> tuple[str, ...]:
     """The wildcard hosts that are scopes: those with no wider wildcard above them, sorted."""
-    wild = sorted({host for host in hosts if host.startswith("*")}, key=lambda one: (len(one), one))
-    widest: list[str] = []
-    for host in wild:
-        if not any(covers(wider, host) for wider in widest):
-            widest.append(host)
-    return tuple(sorted(widest))
+    wild = {host for host in hosts if host.startswith("*")}
+    return tuple(sorted(host for host in wild if wild.isdisjoint(_wildcards_above(host))))
 
 
-def covers(wildcard: str, host: str) -> bool:
-    """Whether `host` (exact or wildcard) lies below `wildcard`."""
-    return wildcard == "*" or (host != wildcard and host.endswith(wildcard[1:]))
-
-
-def scope_of(host: str, wildcards: Sequence[str]) -> str:
+def scope_of(host: str, wildcards: Collection[str]) -> str:
     """The host under whose scope `host` stands: a wildcard that covers it, or itself."""
-    return next((one for one in wildcards if covers(one, host)), host)
+    return next((one for one in _wildcards_above(host) if one in wildcards), host)
+
+
+def _wildcards_above(host: str) -> Iterator[str]:
+    """Every wildcard that covers `host` (exact or wildcard) and is not itself."""
+    if host != "*":
+        yield "*"
+    rest = host.partition(".")[2]
+    while rest:
+        if (found := f"*.{rest}") != host:
+            yield found
+        rest = rest.partition(".")[2]
 
 
 def scope(host: str, members: Mapping[str, Sequence[Route]], ground: Ground) -> Resource:

@@ -30,7 +30,7 @@ class Street:
         """Hosts whose routes are not those of the scopes made last."""
         self._wildcards: tuple[str, ...] | None = ()
         self._ground: Ground | None = None
-        self._grouped: tuple[str, ...] = ()
+        self._grouped: frozenset[str] = frozenset()
         """The wildcard scopes by which `_below` is grouped."""
         self._below: dict[str, dict[str, None]] = {}
         """Wildcard scope -> the hosts it holds."""
@@ -88,9 +88,11 @@ class Street:
     def _stale(self, ground: Ground | None) -> Iterable[str]:
         """The scopes to look at again, all if need be; what they hold is known afterwards."""
         hosts, self._touched = self._touched, set()
-        everything = (ground, self.wildcards) != (self._ground, self._grouped)
+        basis = ground, frozenset(self.wildcards)
+        everything = basis != (self._ground, self._grouped)
         if everything:
-            self._ground, self._grouped, self._below = ground, self.wildcards, {}
+            self._ground, self._grouped = basis
+            self._below = {}
             hosts = {*hosts, *self._routes}
         stale = dict.fromkeys(self._made if everything else ())
         for host in hosts:
