@@ -6,9 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from ostiary.certs import issue
+from ostiary.certs.validity import SVID_LIFETIME, starting
 
 
 @dataclass(frozen=True)
@@ -20,49 +23,35 @@ class Pair:
 
 
 class Authority:
-    """Signs what a test asks for."""
+    """Signs what a test asks for, wrong numbers of ids included."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("test authority")
-        builder = _builder(self._name, self._name, self._key.public_key())
-        self._own = builder.add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
-        ).sign(self._key, hashes.SHA256())
-        self.pem = self._own.public_bytes(serialization.Encoding.PEM)
+        validity = starting(dt.datetime.now(dt.UTC), SVID_LIFETIME)
+        self._own = issue.root(self._key, "test authority", 1, validity)
+        self.pem = issue.pem(self._own)
 
     def issue(self, *uris: str, name: str = "leaf") -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name), self._name, key.public_key())
         names: list[x509.GeneralName] = [x509.DNSName("localhost")]
         names += [x509.UniformResourceIdentifier(uri) for uri in uris]
-        signed = builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(
-            self._key, hashes.SHA256()
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        return Pair(issue.pem(self._leaf(key.public_key(), subject, names)), issue.key_pem(key))
+
+    def _leaf(
+        self, key: ec.EllipticCurvePublicKey, subject: x509.Name, names: list[x509.GeneralName]
+    ) -> x509.Certificate:
+        own = self._own
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(own.public_key())
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(own.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(own.not_valid_before_utc)
+            .not_valid_after(own.not_valid_after_utc)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(authority, critical=False)
+            .sign(self._key, hashes.SHA256())
         )
-        return Pair(
-            signed.public_bytes(serialization.Encoding.PEM),
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ),
-        )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-    )

@@ -16,9 +16,11 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ostiary.certs import issue
+from ostiary.certs.issue import Issuer, Request
+from ostiary.certs.validity import SVID_LIFETIME, starting
 from ostiary.identity.directory import Directory, Place, SignInHost
 from ostiary.identity.model import Lifetimes
 from ostiary.identity.tokens import verified
@@ -81,38 +83,16 @@ class Authority:
     """A little workload authority."""
 
     def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
-        self._root = self._sign(self._key, None)
-        self.bundle = self._root.public_bytes(serialization.Encoding.PEM)
+        key = ec.generate_private_key(ec.SECP256R1())
+        self._validity = starting(dt.datetime.now(dt.UTC), SVID_LIFETIME)
+        self._root = Issuer(issue.root(key, "authority", 1, self._validity), key)
+        self.bundle = issue.pem(self._root.certificate)
 
     def issue(self, uri: str) -> Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        return Certificate(self._sign(key, uri).public_bytes(serialization.Encoding.PEM), pem)
-
-    def _sign(self, key: ec.EllipticCurvePrivateKey, uri: str | None) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
-        names = [x509.DNSName("localhost")]
-        san = x509.SubjectAlternativeName(
-            [*names, x509.UniformResourceIdentifier(uri)] if uri else names
-        )
-        return (
-            x509.CertificateBuilder()
-            .subject_name(self._name if uri is None else x509.Name([]))
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(san, critical=uri is not None)
-            .add_extension(x509.BasicConstraints(ca=uri is None, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
+        request = Request(key.public_key(), x509.random_serial_number(), self._validity)
+        leaf = issue.svid(self._root, request, uri, "localhost")
+        return Certificate(issue.pem(leaf), issue.key_pem(key))
 
 
 @dataclass(slots=True)
