@@ -42,7 +42,7 @@ class Authority:
         self, key: ec.EllipticCurvePublicKey, subject: x509.Name, names: list[x509.GeneralName]
     ) -> x509.Certificate:
         own = self._own
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(own.public_key())
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
             x509.CertificateBuilder()
             .subject_name(subject)

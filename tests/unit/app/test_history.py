@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,11 @@ SCOPE_OF_A = Resource(SCOPE, "https|a.test", "v1", b"", PLACE)
 
 
 @pytest.fixture
-def revisions(tmp_path: Path) -> Revisions:
+def revisions(tmp_path: Path) -> Iterator[Revisions]:
     database = Database.in_folder(tmp_path)
     database.create()
-    return Revisions(database)
+    yield Revisions(database)
+    database.close()
 
 
 def revision(name: str) -> Revision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,12 +56,13 @@ class Rig:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
+def rig(tmp_path: Path) -> Iterator[Rig]:
     database = Database.in_folder(tmp_path)
     database.create()
     keys = Keys(database, Seal.in_folder(tmp_path))
     keys.ensure(1000.0)
-    return Rig(keys, Proxies())
+    yield Rig(keys, Proxies())
+    database.close()
 
 
 async def run_for_a_while(rotation: Rotation) -> None:

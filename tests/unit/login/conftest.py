@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +52,7 @@ def check(site: Site) -> Callable[..., Awaitable[auth.CheckResponse]]:
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> Site:
+def stored(tmp_path: Path) -> Iterator[Site]:
     """The store with two accounts, before `login` runs."""
     clock = Clock()
     database = Database.in_folder(tmp_path)
@@ -67,7 +67,8 @@ def stored(tmp_path: Path) -> Site:
     for name, groups in (("editor", ("editors", "unnamed")), ("visitor", ())):
         accounts.add(Account(name, f"{name}@x.example", groups, clock.now, password_hash=word))
     stores = Stores(accounts, sessions, keys, site, policies, seal)
-    return Site(stores, accounts, sessions, keys, site, clock, Authority(), tmp_path)
+    yield Site(stores, accounts, sessions, keys, site, clock, Authority(), tmp_path)
+    database.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,10 +22,11 @@ PAIR = Counter("account x address 203.0.113.9", free=2, longest=60.0)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     made = Database.in_folder(tmp_path)
     made.create()
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from ostiary.store.seal import Seal
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     made = Database.in_folder(tmp_path)
     made.create()
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture

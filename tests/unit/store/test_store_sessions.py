@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -32,11 +32,12 @@ def mint(session: Session, account: Account) -> str:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     made = Database.in_folder(tmp_path)
     made.create()
     Accounts(made).add(Account("ada", "", (), created=0.0))
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture

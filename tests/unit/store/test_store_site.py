@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,11 @@ SITE = Directory((Place("a.test", 443, "login.test", ()),))
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     made = Database.in_folder(tmp_path)
     made.create()
-    return made
+    yield made
+    made.close()
 
 
 def test_a_text_reads_back(database: Database) -> None:
