@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import ssl
@@ -82,8 +83,10 @@ def started(folder: Path, document: Path, state: Path) -> Iterator[subprocess.Po
     """`ostiary up` was started a moment ago."""
     program = Path(sys.executable).with_name("ostiary")
     command = [str(program), "up", str(document), "--state", str(state)]
+    # Python keeps its bytecode unless it is told not to, as some images do for smaller layers.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     with (folder / "up.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         yield process
     finally:

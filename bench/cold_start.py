@@ -1,7 +1,7 @@
 """From the command to the first 200: `ostiary up` with an empty store in at most 1.5 seconds.
 
-The page cache is warm, the state directory does not exist: keys, both authorities, certificates
-and the database are made within this time.
+The page cache is warm and Python has its bytecode, as after `tools/bootstrap`. The state directory
+does not exist: keys, both authorities, certificates and the database are made within this time.
 """
 
 from __future__ import annotations
