@@ -6,6 +6,7 @@ Fed by `demo`; feeds the store. The connection is closed again, so that a fork i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 
 from ostiary.app.admin import new_account
 from ostiary.app.installation import Installation
@@ -18,15 +19,14 @@ def add_accounts(
     installation: Installation, passwords: Mapping[str, str], groups: Mapping[str, tuple[str, ...]]
 ) -> None:
     """Every account exists with this password and these groups, and is not disabled."""
-    database = Database.in_folder(installation.state)
-    database.create()
-    accounts = Accounts(database)
-    for name, password in passwords.items():
-        account = new_account(name, f"{name}@demo.example", groups[name], password)
-        try:
-            accounts.add(account)
-        except Refused:  # from an earlier run: its password is new all the same
-            accounts.set_password(name, account.password_hash)
-            accounts.set_groups(name, account.groups)
-            accounts.enable(name)
-    database.close()
+    with closing(Database.in_folder(installation.state)) as database:
+        database.create()
+        accounts = Accounts(database)
+        for name, password in passwords.items():
+            account = new_account(name, f"{name}@demo.example", groups[name], password)
+            try:
+                accounts.add(account)
+            except Refused:  # from an earlier run: its password is new all the same
+                accounts.set_password(name, account.password_hash)
+                accounts.set_groups(name, account.groups)
+                accounts.enable(name)

@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import grpc
@@ -65,7 +66,8 @@ def run_control_plane_process(installation: Installation, channel: socket.socket
     ours = Channel(channel)
 
     async def run() -> None:
-        await _ControlPlane(installation, ours).run()
+        with closing(Database.in_folder(installation.state)) as database:
+            await _ControlPlane(installation, ours, database).run()
 
     run_until_told(run, ours.fail)
 
@@ -82,9 +84,8 @@ class _Stores:
     site: SiteStore
 
     @classmethod
-    def open(cls, installation: Installation) -> _Stores:
+    def open(cls, installation: Installation, database: Database) -> _Stores:
         """The tables exist, the signing keys too."""
-        database = Database.in_folder(installation.state)
         database.create()
         seal = Seal.in_folder(installation.state)
         keys = Keys(database, seal)
@@ -102,10 +103,10 @@ class _Stores:
 class _ControlPlane:
     """The parts, joined. Made on the event loop, because some of them live on it."""
 
-    def __init__(self, installation: Installation, channel: Channel) -> None:
+    def __init__(self, installation: Installation, channel: Channel, database: Database) -> None:
         self._installation = installation
         self._channel = channel
-        self._stores = _Stores.open(installation)
+        self._stores = _Stores.open(installation, database)
         self._ledger = Ledger(lambda sentence: channel.tell(say=sentence))
         self._xds = XdsServer(self._ledger, secrets=self._secret)
         self._writer = Writer(self._stores.decisions)

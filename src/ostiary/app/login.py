@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import closing
 from pathlib import Path
 
 from ostiary.app.channel import Channel
@@ -38,7 +39,11 @@ def run_login_process(installation: Installation, channel: socket.socket) -> Non
 
 
 async def _run(installation: Installation) -> None:
-    database = Database.in_folder(installation.state)
+    with closing(Database.in_folder(installation.state)) as database:
+        await _serve(installation, database)
+
+
+async def _serve(installation: Installation, database: Database) -> None:
     await asyncio.to_thread(database.create)  # we may be here before the control plane
     seal = Seal.in_folder(installation.state)
     site = SiteStore(database)
