@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -38,9 +39,9 @@ def envoy_binary() -> Path:
     )
 
 
-def extract(binary: Path) -> dict[str, FileDescriptorProto]:
-    """Every descriptor in `binary` by file name; takes about 50 ms for Envoy 1.40."""
-    found: dict[str, FileDescriptorProto] = {}
+def extract(binary: Path) -> Iterator[FileDescriptorProto]:
+    """Every descriptor in `binary`, once; takes about 50 ms for Envoy 1.40."""
+    found: set[str] = set()
     with binary.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for start in _START.finditer(data):
             name = start.group(2)
@@ -51,9 +52,9 @@ def extract(binary: Path) -> dict[str, FileDescriptorProto]:
                 proto = FileDescriptorProto.FromString(raw)
             except DecodeError:
                 continue
-            if proto.name.encode() == name:
-                found.setdefault(proto.name, proto)
-    return found
+            if proto.name.encode() == name and proto.name not in found:
+                found.add(proto.name)
+                yield proto
 
 
 def _end(data: mmap.mmap, start: int) -> int:

@@ -1,4 +1,8 @@
-"""Message classes in a private descriptor pool, so that nobody else's `envoy` package matters."""
+"""Message classes in a private descriptor pool, so that nobody else's `envoy` package matters.
+
+The pool asks for a file when something in it is first used: of 559 we need about a hundred, and
+each process holds only its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from google.protobuf import message_factory
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
@@ -18,24 +23,33 @@ if TYPE_CHECKING:
 _TYPE_PREFIX = "type.googleapis.com/"
 
 
+class _Files:
+    """All of Envoy's files, as protobuf asks for them; the names are protobuf's."""
+
+    def __init__(self) -> None:
+        self._raw: dict[str, bytes] = {}
+        self._homes: dict[str, str] = {}
+        for file in extract(envoy_binary()):
+            self._raw[file.name] = file.SerializeToString()
+            names = [one.name for one in file.message_type] + [one.name for one in file.enum_type]
+            self._homes |= {f"{file.package}.{name}": file.name for name in names}
+
+    def FindFileByName(self, name: str) -> FileDescriptorProto:  # noqa: N802
+        """The file `name`; `KeyError` when this Envoy has none."""
+        return FileDescriptorProto.FromString(self._raw[name])
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptorProto:  # noqa: N802
+        """The file that declares `symbol` or what it is nested in; `KeyError` when none does."""
+        outer, dot, _ = symbol.rpartition(".")
+        if symbol in self._homes or not dot:
+            return self.FindFileByName(self._homes[symbol])
+        return self.FindFileContainingSymbol(outer)
+
+
 @cache
 def pool() -> DescriptorPool:
-    """All of Envoy's files, dependencies first."""
-    files = extract(envoy_binary())
-    made = DescriptorPool()
-    added: set[str] = set()
-
-    def add(name: str) -> None:
-        if name in added:
-            return
-        added.add(name)
-        for dependency in files[name].dependency:
-            add(dependency)
-        made.AddSerializedFile(files[name].SerializeToString())
-
-    for name in files:
-        add(name)
-    return made
+    """Everything that this Envoy knows."""
+    return DescriptorPool(_Files())
 
 
 @cache

@@ -91,7 +91,7 @@ def _files() -> list[str]:
     from ostiary.protos.descriptors import envoy_binary, extract  # noqa: PLC0415  slow, only here
 
     if not _FILES:
-        _FILES.extend(sorted(extract(envoy_binary())))
+        _FILES.extend(sorted(file.name for file in extract(envoy_binary())))
     return _FILES
 
 
