@@ -7,6 +7,7 @@ themselves on `METADATA`. Fed by `app`; feeds the other files of this room.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from ostiary.errors import Unreachable
 from ostiary.store.migrations import migrate
 
 METADATA: Final = MetaData()
+_PATIENCE: Final = 5.0
+"""Seconds to wait for somebody else's transaction."""
+_PAUSE: Final = 0.01
 
 
 class Database:
@@ -78,13 +82,27 @@ def _engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "busy_timeout=5000",
-        "foreign_keys=ON",
-    ):
+    connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
+    _write_ahead(connection)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """The file has a write-ahead log: the first switch needs a lock that SQLite does not wait for.
+
+    The control plane and `login` both come to an empty store at the same moment.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
