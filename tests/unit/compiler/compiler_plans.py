@@ -15,6 +15,7 @@ from ostiary.plan.model import (
     Plan,
     Route,
     Service,
+    SignIn,
 )
 from ostiary.policy.rules import Effect, Level, Rule
 
@@ -27,6 +28,15 @@ HTTPS = Listener("https", "127.0.0.1", 8443, ("*.localhost",), True, None, None)
 def service(mini: MiniGateway | None = None, host: str = "127.0.0.1") -> Service:
     """The service `notes`."""
     return Service(NOTES, (Endpoint(host, 9001),), mini, None, 2.0, NOWHERE)
+
+
+def sign_in(grace: int = 0) -> SignIn:
+    """The sign-in of the gateway `main`."""
+    origin = "https://login.localhost:8443"
+    names = frozenset({"staff"})
+    return SignIn(
+        MAIN, "https", "login.localhost", origin, 60, 600, 3600, grace, names, "gv", ("local",)
+    )
 
 
 def route(

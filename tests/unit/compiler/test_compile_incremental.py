@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from compiler_plans import WORLD, plan, route
+from compiler_plans import MAIN, NOTES, WORLD, plan, route, service, sign_in
 
 from ostiary.certs import spiffe
 from ostiary.compiler.compile import Compiler
 from ostiary.compiler.compile import compile as compile_plan
 from ostiary.compiler.resources import SCOPE, Snapshot
 from ostiary.names import local
-from ostiary.plan.model import Plan
+from ostiary.plan.model import MiniGateway, Plan
 
 EDGE = spiffe.gateway_id("test", local("main"))
 
@@ -20,7 +20,7 @@ EDGE = spiffe.gateway_id("test", local("main"))
 def _changed(before: Plan, draw: random.Random) -> Plan:
     routes = list(before.routes)
     number = draw.randrange(1_000)
-    match draw.randrange(4):
+    match draw.randrange(7):
         case 0:
             routes.append(route(f"new{number}", f"h{number}.localhost"))
         case 1 if len(routes) > 1:
@@ -28,6 +28,20 @@ def _changed(before: Plan, draw: random.Random) -> Plan:
         case 2:
             place = draw.randrange(len(routes))
             routes[place] = dataclasses.replace(routes[place], policy=f"{number:016x}")
+        case 4:
+            mini = MiniGateway("127.0.0.1", 7000, (MAIN,)) if number % 2 else None
+            return dataclasses.replace(
+                before, services={NOTES: service(mini, f"10.0.0.{number % 9}")}
+            )
+        case 5:
+            return dataclasses.replace(
+                before, sign_in={MAIN: sign_in(number % 3)} if number % 2 else {}
+            )
+        case 6:
+            key = local("more")
+            more = dataclasses.replace(service(), key=key)
+            services = {NOTES: before.services[NOTES], **({key: more} if number % 2 else {})}
+            return dataclasses.replace(before, services=services)
         case _:
             routes.append(route(f"wild{number}", f"*.w{number % 3}.localhost", f"/{number}"))
     return dataclasses.replace(before, routes=tuple(routes))
@@ -36,11 +50,10 @@ def _changed(before: Plan, draw: random.Random) -> Plan:
 def test_after_any_changes_the_result_equals_a_cold_compile() -> None:
     draw = random.Random(3)  # noqa: S311  a test's choice
     compiler, now = Compiler(), plan(*(route(f"r{n}", f"h{n}.localhost") for n in range(8)))
-    for _ in range(60):
+    for _ in range(120):
         now = _changed(now, draw)
-        assert compiler.compile(now, WORLD) == compile_plan(now, WORLD)
-    world = dataclasses.replace(WORLD, issuer="another")
-    assert compiler.compile(now, world) == compile_plan(now, world)
+        world = dataclasses.replace(WORLD, issuer="another") if draw.random() < 0.1 else WORLD
+        assert compiler.compile(now, world) == compile_plan(now, world)
 
 
 def test_one_changed_route_makes_one_resource_anew() -> None:

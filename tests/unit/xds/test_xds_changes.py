@@ -30,6 +30,13 @@ def _edited(
     return group.patched(new, gone)
 
 
+def _versions(view: View | None) -> set[tuple[str, str, str]]:
+    resources = view.resources if view else {}
+    return {
+        (url, one.name, one.version) for url, group in resources.items() for one in group.values()
+    }
+
+
 def test_a_view_that_was_patched_and_one_that_is_new_tell_the_same_changes() -> None:
     draw = random.Random(4)  # noqa: S311  a test's choice
     groups: dict[str, Patched[str, Resource]] = {SCOPE: Patched(), CLUSTER: Patched()}
@@ -44,6 +51,8 @@ def test_a_view_that_was_patched_and_one_that_is_new_tell_the_same_changes() -> 
             (comparing, {url: dict(group) for url, group in groups.items()}),
         ):
             view = View(PROXY, resources, frozenset())
+            truly = {one[:2] for one in _versions(view) ^ _versions(desired.view)}
             changes = desired.adopt(view, number, desired.scopes_after(view))
-            told.append({url: names for url, names in changes.items() if names})
+            told.append({(url, name) for url, names in changes.items() for name in names})
+            assert told[-1] == truly
         assert told[0] == told[1]
