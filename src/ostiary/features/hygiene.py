@@ -17,11 +17,11 @@ from ostiary.wire import COOKIE_PREFIX, RBAC_METADATA, SHADOW_RESULT
 _CODE: Final = """\
 local OURS = "@prefix@"
 
--- Browsers send a nameless cookie as its value alone: leading blanks and `=` count for nothing.
-local function is_ours(pair)
-  local name = pair:match("^[%s=]*([^=;%s]*)")
-  return name:sub(1, #OURS) == OURS, name
-end
+-- The name of the cookie that begins at `at`. Browsers send a nameless cookie as its value alone:
+-- leading blanks and `=` count for nothing.
+local function name_at(text, at) return text:match("^[%s=]*([^=;%s]*)", at) end
+
+local function is_ours(name) return name:sub(1, #OURS) == OURS end
 
 -- Answers of the gate and of `login` pass here too, with cookies that are truly ours. They exist
 -- only where the rules said no before the slow path, and did not say yes after it.
@@ -45,16 +45,18 @@ local function clean_request(handle)
   local cookie = headers:get("cookie")
   if cookie == nil or not cookie:find(OURS, 1, true) then return false end
   if cookie:find(",", 1, true) then cookie = table.concat(lines(headers, "cookie"), ";") end
-  local kept, seen = {}, {}
-  for pair in cookie:gmatch("[^;]+") do
-    local ours, name = is_ours(pair)
-    if not ours then
-      kept[#kept + 1] = pair:match("^%s*(.*)$")
+  local kept, seen, at = {}, {}, 1
+  while at <= #cookie do  -- `find` in plain text: a pattern would look at each byte of the token
+    local stop = cookie:find(";", at, true) or #cookie + 1
+    local name = name_at(cookie, at)
+    if not is_ours(name) then
+      if at < stop then kept[#kept + 1] = cookie:sub(at, stop - 1):match("^%s*(.*)$") end
     elseif seen[name] then
       return true
     else
       seen[name] = true
     end
+    at = stop + 1
   end
   if #kept == 0 then headers:remove("cookie")
   else headers:replace("cookie", table.concat(kept, "; ")) end
@@ -68,7 +70,7 @@ local function clean_response(handle)
   if is_local(handle) then return end
   local kept = {}
   for _, value in ipairs(lines(headers, "set-cookie")) do
-    if not is_ours(value) then kept[#kept + 1] = value end
+    if not is_ours(name_at(value, 1)) then kept[#kept + 1] = value end
   end
   headers:remove("set-cookie")
   for _, value in ipairs(kept) do headers:add("set-cookie", value) end
