@@ -23,7 +23,6 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
-from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -54,11 +53,6 @@ class _File:
     link: bool = False
 
 
-# Asked of thousands of files at each save: twice as quick as a loop.
-_TREES: Final = attrgetter("trees")
-_SOURCE: Final = attrgetter("shown", "text")
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -70,6 +64,9 @@ class Files:
         self._named = {os.path.abspath(path): os.fspath(path) for path in paths}
         self._now = now
         self._files: dict[str, _File] = {}
+        # By path, kept up file by file: to walk over thousands would hold up each save.
+        self._said: dict[str, tuple[Tree, ...]] = {}
+        self._sources: dict[str, tuple[str, str]] = {}
         self._trees: list[Tree] | None = None
         self.folders: frozenset[str] = frozenset()
         """Every folder whose entries matter, as absolute paths; known after `read`."""
@@ -86,12 +83,12 @@ class Files:
     def trees(self) -> list[Tree]:
         """What the last look gave."""
         if self._trees is None:
-            self._trees = list(chain.from_iterable(map(_TREES, self._files.values())))
+            self._trees = list(chain.from_iterable(self._said.values()))
         return self._trees or [_nothing(list(self._named.values()))]
 
     def sources(self) -> Mapping[str, str]:
         """File name -> text, as read last."""
-        return dict(map(_SOURCE, self._files.values()))
+        return dict(self._sources.values())
 
     def changes(self) -> AsyncIterator[list[Tree]]:
         """What all files say after each change since `read`; ends when cancelled."""
@@ -108,11 +105,12 @@ class Files:
         for path in shown:
             if path not in files or self.exists(path):
                 files[path] = self._current(path, shown[path])
-        before, self._files = self._files, dict(sorted(files.items()))
-        changed = before != self._files
-        if changed:
-            self._trees = None
-        return changed
+        if files == self._files:
+            return False
+        self._files, self._said, self._sources = {}, {}, {}
+        for path in sorted(files):
+            self._keep(path, files[path])
+        return True
 
     def look_at(self, paths: Iterable[str]) -> bool:
         """Look at `paths` (absolute) alone; whether any changed."""
@@ -121,13 +119,23 @@ class Files:
             before = self._files.get(path)
             now = self._current(path, self._shown(path))
             if now.stamp is None and path not in self._named:
-                changed |= self._files.pop(path, None) is not None
+                changed |= self._drop(path)
             elif now is not before:
-                self._files[path] = now
+                self._keep(path, now)
                 changed = True
-        if changed:
-            self._trees = None
         return changed
+
+    def _keep(self, path: str, file: _File) -> None:
+        self._files[path] = file
+        self._said[path] = file.trees
+        self._sources[path] = file.shown, file.text
+        self._trees = None
+
+    def _drop(self, path: str) -> bool:
+        self._said.pop(path, None)
+        self._sources.pop(path, None)
+        self._trees = None
+        return self._files.pop(path, None) is not None
 
     def stale(self) -> tuple[list[str], list[str]]:
         """Files that are new or changed since the last look, and files that are gone."""
