@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TYPE_PREFIX = "type.googleapis.com/"
 
 
-class _Files:
+class Files:
     """All of Envoy's files, as protobuf asks for them; the names are protobuf's."""
 
     def __init__(self) -> None:
@@ -33,6 +33,10 @@ class _Files:
             self._raw[file.name] = file.SerializeToString()
             names = [one.name for one in file.message_type] + [one.name for one in file.enum_type]
             self._homes |= {f"{file.package}.{name}": file.name for name in names}
+
+    def names(self) -> list[str]:
+        """Every file, in order."""
+        return sorted(self._raw)
 
     def FindFileByName(self, name: str) -> FileDescriptorProto:  # noqa: N802
         """The file `name`; `KeyError` when this Envoy has none."""
@@ -49,7 +53,7 @@ class _Files:
 @cache
 def pool() -> DescriptorPool:
     """Everything that this Envoy knows."""
-    return DescriptorPool(_Files())
+    return DescriptorPool(Files())
 
 
 @cache

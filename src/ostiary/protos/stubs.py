@@ -7,13 +7,14 @@ where it is needed and not committed.
 from __future__ import annotations
 
 import keyword
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from ostiary.protos.messages import PACKAGES
-from ostiary.protos.pool import pool
+from ostiary.protos.pool import Files, pool
 
 _HEADER: Final = '''\
 """Made by ostiary.protos.stubs from the pinned Envoy; do not edit."""
@@ -87,15 +88,9 @@ def _package(package: str) -> list[str]:
     return lines
 
 
+@cache
 def _files() -> list[str]:
-    from ostiary.protos.descriptors import envoy_binary, extract  # noqa: PLC0415  slow, only here
-
-    if not _FILES:
-        _FILES.extend(sorted(file.name for file in extract(envoy_binary())))
-    return _FILES
-
-
-_FILES: list[str] = []
+    return Files().names()
 
 
 def _enum(descriptor: EnumDescriptor) -> list[str]:
