@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -83,7 +83,8 @@ class Bench:
         return found
 
     def _kept(self) -> int:
-        return Decisions(Database.in_folder(self.edge.state)).counts().written
+        with closing(Database.in_folder(self.edge.state)) as database:
+            return Decisions(database).counts().written
 
     def _await_log(self, entries: int) -> None:
         """Every request of ours is in the decision log: what is not logged is not measured."""
