@@ -59,6 +59,7 @@ class History:
             content, now = content_hash(sources), time.time()
             kept = await asyncio.to_thread(self.revisions.accept, content, sources, now)
             self.ledger.number = kept.number
+            await asyncio.to_thread(self.revisions.prune)
             if self._accepted is sources:
                 self._accepted = None
         current = revision.snapshot.revision

@@ -63,7 +63,7 @@ POLICIES: Final = Table(
 )
 _AT_ONCE: Final = 500
 """Hashes in one question; SQLite takes no more than some thousand values."""
-KEEP: Final = 200
+KEEP: Final = 50
 """Revisions that `prune` leaves."""
 
 

@@ -15,7 +15,7 @@ from ostiary.compiler.resources import SCOPE, Resource, Snapshot, View
 from ostiary.errors import ConfigError, Faults, Place
 from ostiary.plan.model import Plan
 from ostiary.store.database import Database
-from ostiary.store.revisions import Revisions
+from ostiary.store.revisions import KEEP, Revisions
 
 PROXY = "spiffe://test/default/default/gateway/main"
 PLACE = Place("gateway.yaml", 7, 3)
@@ -87,3 +87,15 @@ async def test_a_refusal_of_envoy_is_red_at_its_line_and_kept(revisions: Revisio
     without = Revision(Plan("test", {}, {}, (), {}), Snapshot("r2", {}))
     ledger.accept(without, 2.0)
     assert ledger.red() == ()
+
+
+async def test_the_history_does_not_grow_without_end(revisions: Revisions) -> None:
+    for number in range(KEEP + 5):
+        revisions.accept(f"old{number}", {"gateway.yaml": str(number)}, float(number))
+    ledger = Ledger(lambda _: None)
+    history = History(revisions, ledger)
+    ledger.accept(revision("r1"), 1.0)
+    history.keep({"gateway.yaml": "new"})
+    await written(history)
+    assert revisions.get(ledger.number - KEEP) is None
+    assert revisions.get(ledger.number - KEEP + 1) is not None
