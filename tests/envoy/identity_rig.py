@@ -1,7 +1,7 @@
 """One real Envoy with the identity slots on it, a real `login` stand-in and an echoing upstream.
 
 The stand-in speaks real gRPC ext_authz and counts its calls; `Rig.answer` says what it answers.
-The routes are folded here in the smallest way that works, so these tests need no compiler.
+Filters and fragments are put together by the compiler's own two functions, and nothing else of it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from google.protobuf.message import Message
 from joserfc import jwt as tokens
 from joserfc.jwk import ECKey
 
+from ostiary.compiler.routes import join
+from ostiary.compiler.slots import filters
 from ostiary.features import (
     access,
     cross_site,
     gate,
     hygiene,
-    limits,
     login,
     refusals,
     sessions,
 )
-from ostiary.features.fragment import Fragment, ListenerSite, SignInSite, Site, Stage
+from ostiary.features.fragment import Fragment, ListenerSite, SignInSite, Site
 from ostiary.names import local
 from ostiary.protos import pack
 from ostiary.protos.descriptors import envoy_binary
@@ -62,7 +63,7 @@ from ostiary.wire import (
     SESSION_COOKIE,
 )
 
-FEATURES = (limits, cross_site, sessions, access, gate, login, hygiene)
+FEATURES = (cross_site, sessions, access, gate, login, hygiene)
 ISSUER = "ostiary"
 GROUP_SET = "gv-1"
 SIGN_IN = SignInSite("login.test", "https://login.test:8443", GROUP_SET)
@@ -249,22 +250,15 @@ def envoy(folder: Path, config: Message, port: int) -> Iterator[None]:
 def fold(site_at: Site, parts: Sequence[Fragment], match: Any, target: str) -> Any:
     """One Envoy route out of fragments."""
     one = route.Route(match=match, route=route.RouteAction(cluster=target))
-    for part in parts:
-        for name, message in part.per_route.items():
-            on = message
-            if not isinstance(message, route.FilterConfig):
-                on = route.FilterConfig(config=pack(message))
-            one.typed_per_filter_config[name].CopyFrom(pack(on))
-        if part.route is not None:
-            one.MergeFrom(part.route)
+    join(one, parts)
     return one
 
 
 def http_filters(facts: ListenerSite) -> list[Any]:
     """Every slot, off, in the order of its stage; the router last."""
-    filters = sorted((one for feature in FEATURES for one in feature.slots(facts)), key=_stage)
     made = [
-        hcm.HttpFilter(name=f.name, typed_config=pack(f.config), disabled=True) for f in filters
+        hcm.HttpFilter(name=f.name, typed_config=pack(f.config), disabled=True)
+        for f in filters(facts)
     ]
     return [*made, hcm.HttpFilter(name="router", typed_config=pack(router.Router()))]
 
@@ -315,10 +309,6 @@ def _listener(port: int, facts: ListenerSite, sites: Sequence[tuple[str, Site]])
         http_filters=http_filters(facts),
     )
     return static_listener(port, manager)
-
-
-def _stage(one: Any) -> Stage:
-    return Stage(one.stage)
 
 
 def _address(port: int) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.message import Message
+
 from ostiary.compiler.mutations import AUTHORITY_HEADER
 from ostiary.compiler.slots import GUARDS, OWN_GUARDS
 from ostiary.compiler.spelling import cluster_name
@@ -22,7 +24,7 @@ from ostiary.features.timeouts import Timeouts
 from ostiary.names import Key
 from ostiary.plan.model import PathKind, PathMatch, Route
 from ostiary.protos import pack
-from ostiary.protos.messages import matcher, route
+from ostiary.protos.messages import matcher, rbac_filter, route
 
 DEFAULT_BLOCKS: Final[Mapping[str, Block]] = {
     "security_headers": SecurityHeaders(),
@@ -86,17 +88,14 @@ def _template(one: Route, host: Host, ground: Ground) -> route.Route:
         made.route.CopyFrom(_to(LOGIN_CLUSTER, ground))
         made.route.timeout.seconds = _OWN_TIMEOUT
         own = _site(one, host, ground, {})
-        for guard in OWN_GUARDS:
-            _join(made, guard(own))
+        join(made, [guard(own) for guard in OWN_GUARDS])
         return made
     if not one.levels:
         return _answer(made, 403, _NO_ACCESS)
     blocks = {**DEFAULT_BLOCKS, **one.blocks}
     site = _site(one, host, ground, blocks)
-    for name in sorted(blocks):
-        _join(made, blocks[name].fragment(site))
-    for guard in GUARDS:
-        _join(made, guard(site))
+    parts = [blocks[name].fragment(site) for name in sorted(blocks)]
+    join(made, [*parts, *(guard(site) for guard in GUARDS)])
     if one.service is not None:
         made.route.MergeFrom(_to(cluster_name(one.service), ground))
     return made
@@ -116,19 +115,42 @@ def _site(one: Route, host: Host, ground: Ground, blocks: Mapping[str, Block]) -
     )
 
 
-def _join(made: route.Route, part: Fragment) -> None:
-    """Add `part`: filters by name, lists one after another; a scalar written twice is a bug."""
-    for name, config in part.per_route.items():
+def join(made: route.Route, parts: Iterable[Fragment]) -> None:
+    """Add `parts`: filters by name, lists one after another; a scalar written twice is a bug."""
+    asked: dict[str, Message] = {}
+    for part in parts:
+        for name, config in part.per_route.items():
+            joined = config if name not in asked else _both(asked[name], config)
+            if joined is None:
+                raise CompileError(f"two features configure the slot {name} of {made.name}")
+            asked[name] = joined
+        if part.route is not None:
+            _merge(made, part.route)
+    for name, config in asked.items():
         turned_on = config
         if not isinstance(config, route.FilterConfig):
             turned_on = route.FilterConfig(config=pack(config))
-        packed = pack(turned_on)
-        known = made.typed_per_filter_config
-        if name in known and known[name] != packed:
-            raise CompileError(f"two features configure the slot {name} of {made.name}")
-        known[name].CopyFrom(packed)
-    if part.route is not None:
-        _merge(made, part.route)
+        made.typed_per_filter_config[name].CopyFrom(pack(turned_on))
+
+
+def _both(one: Message, other: Message) -> Message | None:
+    """What does what both do: the policies of two RBAC filters; None where there is no such."""
+    if one == other:
+        return one
+    if not isinstance(one, rbac_filter.RBACPerRoute) or not isinstance(other, type(one)):
+        return None
+    mine, theirs = one.rbac, other.rbac
+    enforce = mine.HasField("rules") and theirs.HasField("rules")
+    if mine.HasField("shadow_rules") and theirs.HasField("shadow_rules"):
+        return None
+    if enforce and mine.rules.action != theirs.rules.action:
+        return None
+    if enforce and set(mine.rules.policies) & set(theirs.rules.policies):
+        return None
+    made = rbac_filter.RBACPerRoute()
+    made.CopyFrom(one)
+    made.MergeFrom(other)
+    return made
 
 
 def _merge(made: route.Route, part: route.Route) -> None:

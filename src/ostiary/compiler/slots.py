@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ostiary.compiler.resources import FILTER, Resource, resource
+from ostiary.compiler.slow_path import slow_path
 from ostiary.errors import NOWHERE, CompileError, Place
 from ostiary.features import (
     access,
@@ -29,7 +30,6 @@ from ostiary.protos.messages import core
 SLOTS: Final[tuple[Callable[[ListenerSite], tuple[Filter, ...]], ...]] = (
     access.slots,
     cors.slots,
-    cross_site.slots,
     forms.slots,
     gate.slots,
     hygiene.slots,
@@ -44,7 +44,6 @@ GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
     cross_site.fragment,
     gate.fragment,
     hygiene.fragment,
-    limits.fragment,
     login.fragment,
     sessions.fragment,
 )
@@ -65,7 +64,10 @@ def filters(listener: ListenerSite) -> tuple[Filter, ...]:
         for one in slots(listener):
             if made.setdefault(one.name, one) != one:
                 raise CompileError(f"two features fill the slot {one.name} differently")
-    return tuple(sorted(made.values(), key=lambda one: one.stage))
+    chain = sorted(made.values(), key=lambda one: one.stage)
+    folded = [one for one in chain if not one.stage.slow]
+    folded.append(slow_path(one for one in chain if one.stage.slow))
+    return tuple(sorted(folded, key=lambda one: one.stage))
 
 
 def slot_resource(one: Filter, place: Place = NOWHERE) -> Resource:

@@ -51,12 +51,9 @@ class AccessRule(Block):
 
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rules are the routes' own
-    """`shadow` asks and `may` enforces; without a route's rules `may` lets nobody pass."""
+    """`may` enforces; without a route's rules it lets nobody pass."""
     nobody = rbac_filter.RBAC(rules=rbac.RBAC(action=rbac.RBAC.Action.ALLOW))
-    return (
-        Filter(Stage.SHADOW, Stage.SHADOW.slot, rbac_filter.RBAC()),
-        Filter(Stage.MAY, Stage.MAY.slot, nobody),
-    )
+    return (Filter(Stage.MAY, Stage.MAY.slot, nobody),)
 
 
 def fragment(site: Site) -> Fragment:
@@ -74,7 +71,7 @@ def fragment(site: Site) -> Fragment:
     ask = rbac_filter.RBAC(shadow_rules=rules)
     return Fragment(
         per_route={
-            Stage.SHADOW.slot: rbac_filter.RBACPerRoute(rbac=ask),
+            Stage.GATE.slot: rbac_filter.RBACPerRoute(rbac=ask),
             Stage.MAY.slot: _enforce(or_already(rules)),
         }
     )

@@ -2,7 +2,8 @@
 
 An unsafe method with a cookie of ours, and every upgrade, must come from the application's own
 pages: `Sec-Fetch-Site` says same-origin or none, or else `Origin` is the host itself or listed in
-`cors`. Sibling subdomains are strangers. Checked before the slow path could refresh a session.
+`cors`. Sibling subdomains are strangers. Checked before the slow path could refresh a session, in
+the filter that `gate` fills.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.features.fragment import Filter, Fragment, ListenerSite, Site, Stage
+from ostiary.features.fragment import Fragment, Site, Stage
 from ostiary.policy.to_rbac import every, is_wildcard, never, policy, some
 from ostiary.protos.messages import matcher, rbac, rbac_filter, route
 from ostiary.wire import COOKIE_PREFIX
@@ -23,11 +24,6 @@ OWN_SITES: Final = ("same-origin", "none")
 """`Sec-Fetch-Site` of our own pages, and of what a person typed or bookmarked."""
 
 
-def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  origins are the routes'
-    """The filter, which refuses nothing without a route's word."""
-    return (Filter(Stage.CROSS_SITE, Stage.CROSS_SITE.slot, rbac_filter.RBAC()),)
-
-
 def fragment(site: Site) -> Fragment:
     """Refuse forgeries on routes that a cookie of ours can open, the own ones included."""
     if site.sign_in is None:
@@ -35,7 +31,7 @@ def fragment(site: Site) -> Fragment:
     forged = policy(every([_needs_proof(), never(_is_ours(site))]))
     rules = rbac.RBAC(action=rbac.RBAC.Action.DENY, policies={CROSS_SITE: forged})
     refuse = rbac_filter.RBACPerRoute(rbac=rbac_filter.RBAC(rules=rules))
-    return Fragment(per_route={Stage.CROSS_SITE.slot: refuse})
+    return Fragment(per_route={Stage.GATE.slot: refuse})
 
 
 def _needs_proof() -> rbac.Permission | bool:

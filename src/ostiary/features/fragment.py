@@ -30,17 +30,17 @@ class Stage(IntEnum):
     """Drop what floods our own pages, for anybody may ask them and they are Python."""
     CORS = 20
     """Answer a true preflight of an allowed origin: it carries no credentials to check."""
-    CROSS_SITE = 30
-    """Refuse forged cross-site requests before the slow path could refresh their session."""
     WHO = 40
     """Verify credentials: nothing below may read an unverified one."""
-    SHADOW = 50
-    """Ask the route's own rules, to know whether the slow path is needed."""
     GATE = 60
-    """Turn strangers away natively: they must not buy Python time."""
-    TURNS = 65
+    """Ask the route's own rules, to know whether the slow path is needed. Refuse forged cross-site
+    requests before it could refresh their session, and strangers: they must not buy Python time.
+    One filter, three features; they join by the name of their policy."""
+    SLOW = 65
+    """Run the next two stages, unless the rules said "allowed": they only prepare for `MAY`."""
+    TURNS = 70
     """One account may not ask the slow path without end, and so crowd the others out."""
-    LOGIN = 70
+    LOGIN = 75
     """The slow path: refresh, redirect, refusal page."""
     HANDOVER = 80
     """Verify what `login` handed over; missing is allowed, for the next stage enforces."""
@@ -59,6 +59,11 @@ class Stage(IntEnum):
     def slot(self) -> str:
         """`ostiary.<stage>`: name of the filter, of its ECDS resource and of per-route config."""
         return f"ostiary.{self.name.lower()}"
+
+    @property
+    def slow(self) -> bool:
+        """Inside `SLOW`: no place of its own in the chain, on where that is on."""
+        return self in {Stage.TURNS, Stage.LOGIN}
 
 
 class Merge(StrEnum):
@@ -157,6 +162,8 @@ class Fragment:
 
     filters: tuple[Filter, ...] = ()
     per_route: Mapping[str, Message] = field(default_factory=dict)
-    """Filter name -> its per-route message; naming a filter here turns it on for the route."""
+    """Filter name -> its per-route message; naming a filter here turns it on for the route.
+
+    Policies of several features in one RBAC filter are joined."""
     route: route.Route | None = None
     """A partial route, merged into the route; scalars may not clash."""

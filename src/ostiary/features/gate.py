@@ -27,7 +27,11 @@ STRANGER: Final = "stranger"
 
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  hosts are the routes' own
-    """The filter, which turns nobody away without a route's word."""
+    """The filter, which turns nobody away without a route's word.
+
+    `access` has the rules asked in it (Envoy asks before it enforces, so that the answer counts
+    here already), and `cross_site` refuses in it.
+    """
     return (Filter(Stage.GATE, Stage.GATE.slot, rbac_filter.RBAC()),)
 
 

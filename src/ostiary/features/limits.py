@@ -16,7 +16,6 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from ostiary.features.fragment import Block, Filter, Fragment, ListenerSite, Merge, Site, Stage
-from ostiary.policy.to_rbac import opens_to_all
 from ostiary.protos.messages import (
     core,
     local_ratelimit,
@@ -88,24 +87,13 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rates 
 
 
 def own_pages(site: Site) -> Fragment:  # noqa: ARG001  asked for routes of ours only
-    """What one address may ask of our own pages on all hosts together."""
-    return Fragment(per_route={Stage.PAGES.slot: _on()})
-
-
-def fragment(site: Site) -> Fragment:
-    """What one account may ask of the slow path on all routes together."""
-    if site.sign_in is None or opens_to_all(site.levels):
-        return Fragment()
-    return Fragment(per_route={Stage.TURNS.slot: _on()})
-
-
-def _on() -> route.FilterConfig:
-    """The listener's own config, and so its buckets: shared by every route that says so."""
-    return route.FilterConfig(config=wkt.Any())
+    """What one address may ask of our own pages on all hosts together: the listener's buckets."""
+    on = route.FilterConfig(config=wkt.Any())
+    return Fragment(per_route={Stage.PAGES.slot: on})
 
 
 def _turns() -> local_ratelimit.LocalRateLimit:
-    """Counts by user name what the rules denied, be the token valid or expired.
+    """Counts by user name what the rules denied, be the token valid or expired, on all routes.
 
     The claim stands first: where there is no such token, nothing more is looked up.
     """

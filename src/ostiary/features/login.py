@@ -78,10 +78,13 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:
 
 
 def fragment(site: Site) -> Fragment:
-    """Tell `login` which route and which rules; nothing to ask where everybody may pass."""
+    """Tell `login` which route and which rules; nothing to ask where everybody may pass.
+
+    Turns the whole slow path on: of its filters only the call has words of the route's own.
+    """
     if site.sign_in is None or opens_to_all(site.levels):
         return Fragment()
     told = {CONTEXT_ROUTE: site.route.path, CONTEXT_POLICY: site.policy}
     settings = ext_authz.CheckSettings(context_extensions=told)
     ask = ext_authz.ExtAuthzPerRoute(check_settings=settings)
-    return Fragment(per_route={Stage.LOGIN.slot: ask})
+    return Fragment(per_route={Stage.SLOW.slot: ask})

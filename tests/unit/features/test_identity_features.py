@@ -37,8 +37,8 @@ LISTENER = ListenerSite(
 STAFF = (Level("route r", (Rule("staff", Effect.ALLOW, groups=("staff",)),)),)
 OPEN = (Level("route r", (Rule("all", Effect.ALLOW, public=True),)),)
 SITE = Site(local("r"), "a.test", "https://a.test", STAFF, "hash", SIGN_IN)
-SLOT_FEATURES = (forms, limits, cross_site, sessions, access, gate, login, hygiene)
-GUARDS = (limits, cross_site, sessions, access, gate, login, hygiene)
+SLOT_FEATURES = (forms, limits, sessions, access, gate, login, hygiene)
+GUARDS = (cross_site, sessions, access, gate, login, hygiene)
 
 
 def _jwt_filters() -> list[object]:
@@ -68,7 +68,7 @@ def test_without_grace_there_is_no_second_chance() -> None:
 
 def test_each_slot_is_filled_once_by_its_own_stage() -> None:
     slots = [one for feature in SLOT_FEATURES for one in feature.slots(LISTENER)]
-    assert len({one.name for one in slots}) == len(slots) == 13
+    assert len({one.name for one in slots}) == len(slots) == 11
     assert all(one.name == one.stage.slot for one in slots)
 
 
@@ -87,19 +87,23 @@ def test_a_route_open_to_all_without_login_pays_nothing() -> None:
 def test_a_route_open_to_all_with_login_has_no_slow_path() -> None:
     site = replace(SITE, levels=OPEN)
     asked = {name for guard in GUARDS for name in guard.fragment(site).per_route}
-    assert asked == {Stage.CROSS_SITE.slot, Stage.WHO.slot, Stage.HYGIENE.slot}
+    assert asked == {Stage.GATE.slot, Stage.WHO.slot, Stage.HYGIENE.slot}
 
 
 def test_a_route_with_login_has_every_stage() -> None:
     asked = {name for guard in GUARDS for name in guard.fragment(SITE).per_route}
-    stages = set(Stage) - {
-        Stage.SHED,
-        Stage.PAGES,
-        Stage.CORS,
-        Stage.HOW_MUCH,
-        Stage.WHOLE,
-        Stage.ROUTE,
-    }
+    stages = (
+        set(Stage)
+        - {
+            Stage.SHED,
+            Stage.PAGES,
+            Stage.CORS,
+            Stage.HOW_MUCH,
+            Stage.WHOLE,
+            Stage.ROUTE,
+        }
+        - {stage for stage in Stage if stage.slow}
+    )
     assert asked == {stage.slot for stage in stages}
 
 
