@@ -91,6 +91,14 @@ def test_nothing_outlives_the_supervisor(
         assert number == signal.SIGKILL or up.process.returncode == 0
 
 
+def test_an_ordinary_end_leaves_a_whole_database(tmp_path: Path, site: tuple[Path, int]) -> None:
+    """One file to copy: nothing is left in the write-ahead log beside it."""
+    file, https = site
+    with running_up(tmp_path / "state", [file], https=https) as up:
+        end(up, signal.SIGTERM, 8)
+        assert [one.name for one in up.state.glob("ostiary.db*")] == ["ostiary.db"]
+
+
 def test_a_folder_has_one_installation(tmp_path: Path, site: tuple[Path, int]) -> None:
     file, https = site
     with running_up(tmp_path / "state", [file], https=https) as up:
