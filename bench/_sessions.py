@@ -54,8 +54,8 @@ class SignedIn:
         return f"{SESSION_COOKIE}={self._mint(account, _session(account, now), now)}"
 
     def _mint(self, account: Account, session: Session, now: float) -> str:
-        ids = (secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(16))
-        return mint(self._key, ISSUER, Subject(session, account, self._door), now, ids).token
+        subject = Subject(session, account, self._door)
+        return mint(self._key, ISSUER, subject, now, secrets.token_hex(16)).token
 
 
 def _session(account: Account, now: float) -> Session:

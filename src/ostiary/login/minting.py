@@ -28,9 +28,7 @@ def minter(
     key = keys.current()
 
     def for_person(session: Session, account: Account) -> Minted:
-        return mint(
-            key, issuer, Subject(session, account, door), now, (new_id(), new_id(), new_id())
-        )
+        return mint(key, issuer, Subject(session, account, door), now, new_id())
 
     return for_person
 

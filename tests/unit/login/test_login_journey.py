@@ -45,7 +45,8 @@ async def test_a_token_says_who_where_and_only_named_groups(browser: Browser) ->
     claims = browser.claims()
     assert (claims["sub"], claims["host"], claims["aud"]) == ("editor", APP, "ostiary:session")
     assert claims["groups"] == ["editors"]
-    assert (claims["gv"], claims["provider"], claims["amr"]) == ("gv1", "local", ["pwd"])
+    assert (claims["gv"], claims["how"].split()[:2]) == ("gv1", ["local", "password"])
+    assert claims["how"].endswith(" pwd")
 
 
 async def test_a_second_host_needs_no_second_password(browser: Browser) -> None:
