@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,7 @@ from ostiary.store.decisions import Decisions
 
 BARE: Final = "bare"
 BARE_TLS: Final = "bare TLS"
-BURSTS: Final = 25
+BURSTS: Final = 12
 """Of each contestant in one round."""
 REST: Final = 0.005
 """Seconds after each burst."""
@@ -64,12 +64,14 @@ class Bench:
         self._targets: dict[str, Target] = {}
         self._put(BARE, plain, Target(http, tls=False, host=HOST))
         self._put(BARE_TLS, secure, Target(https, tls=True, host=HOST))
+        self._bare_port = https
 
     def add(self, name: str, path: str, cookies: Sequence[str] = ("",)) -> None:
-        """A contestant: requests to our edge, which must answer 200."""
+        """A contestant: requests to our edge, which must answer 200; bare TLS gets them too."""
         target = Target(self.edge.port, tls=True, host=HOST, path=path, cookies=cookies)
         await_ok(target, 10)
         self._put(name, self.edge.envoy(), target)
+        self._put(same(name), self._pids[BARE_TLS], replace(target, port=self._bare_port))
 
     def rounds(self, count: int) -> list[Round]:
         """`count` rounds, after one that warms everything up and is left out."""
@@ -111,6 +113,11 @@ class Bench:
         return Round(micros, before.noisy(moment(self._all)))
 
 
+def same(name: str) -> str:
+    """The bare Envoy with TLS that gets the requests of `name`, cookies and all."""
+    return f"{BARE_TLS} with the requests of {name}"
+
+
 def ratio(rounds: Sequence[Round], row: str, goal: float, pair: tuple[str, str]) -> Row:
     """The claim that the first of `pair` costs at most `goal` times the second."""
     own, peer = ([one.micros[name] for one in rounds] for name in pair)
@@ -126,10 +133,14 @@ def ratio(rounds: Sequence[Round], row: str, goal: float, pair: tuple[str, str])
 
 
 def against_both(rounds: Sequence[Round], goals: Mapping[str, float]) -> Iterator[Row]:
-    """Two rows each: against a bare Envoy without TLS (the claim), and against one with it."""
+    """Three rows each: against a bare Envoy without TLS (the claim), with it, and a fair one.
+
+    The fair one has TLS and gets the same requests: a cookie of 1.5 kB costs every proxy time.
+    """
     for name, goal in goals.items():
         yield ratio(rounds, name, goal, (name, BARE))
         yield ratio(rounds, f"{name}, against bare TLS", goal, (name, BARE_TLS))
+        yield ratio(rounds, f"{name}, against bare TLS, same requests", goal, (name, same(name)))
 
 
 def length(*, quick: bool) -> int:
