@@ -49,7 +49,9 @@ class Stage(IntEnum):
     HOW_MUCH = 100
     """Limits per identity, counted only for those who may."""
     HYGIENE = 110
-    """Take our cookies out of the request, and the application's forgeries out of the answer."""
+    """Take our cookies out of the request."""
+    FORGERIES = 112
+    """Take cookies that only we may set out of the application's answer."""
     WHOLE = 115
     """Hold a form for a page of ours until all of it is here: slow senders occupy no `login`."""
     ROUTE = 120

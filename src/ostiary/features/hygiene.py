@@ -11,10 +11,21 @@ from typing import Final
 
 from ostiary.features.fragment import Filter, Fragment, ListenerSite, Site, Stage
 from ostiary.policy.to_rbac import MAY_RESULT
-from ostiary.protos.messages import core, lua, route, wkt
+from ostiary.protos import pack
+from ostiary.protos.messages import (
+    core,
+    lua,
+    matcher,
+    matching,
+    route,
+    skip_filter,
+    wkt,
+    xds_core,
+    xds_matcher,
+)
 from ostiary.wire import COOKIE_PREFIX, RBAC_METADATA, SHADOW_RESULT
 
-_CODE: Final = """\
+_COMMON: Final = """\
 local OURS = "@prefix@"
 
 -- The name of the cookie that begins at `at`. Browsers send a nameless cookie as its value alone:
@@ -22,13 +33,6 @@ local OURS = "@prefix@"
 local function name_at(text, at) return text:match("^[%s=]*([^=;%s]*)", at) end
 
 local function is_ours(name) return name:sub(1, #OURS) == OURS end
-
--- Answers of the gate and of `login` pass here too, with cookies that are truly ours. They exist
--- only where the rules said no before the slow path, and did not say yes after it.
-local function is_local(handle)
-  local results = handle:streamInfo():dynamicMetadata():get("@rbac@") or {}
-  return results["@shadow@"] == "denied" and results["@may@"] ~= "allowed"
-end
 
 -- HTTP/1.1 clients may send several lines; `get` would join them with commas, which hide names.
 local function lines(headers, name)
@@ -38,7 +42,8 @@ local function lines(headers, name)
   end
   return all
 end
-
+"""
+_REQUEST: Final = """
 -- True when two cookies have one name of ours, of which two readers could choose differently.
 local function clean_request(handle)
   local headers = handle:headers()
@@ -63,19 +68,6 @@ local function clean_request(handle)
   return false
 end
 
-local function clean_response(handle)
-  local headers = handle:headers()
-  local all = headers:get("set-cookie")
-  if all == nil or not all:find(OURS, 1, true) then return end
-  if is_local(handle) then return end
-  local kept = {}
-  for _, value in ipairs(lines(headers, "set-cookie")) do
-    if not is_ours(name_at(value, 1)) then kept[#kept + 1] = value end
-  end
-  headers:remove("set-cookie")
-  for _, value in ipairs(kept) do headers:add("set-cookie", value) end
-end
-
 local function refuse(handle, status, words)
   handle:respond({[":status"] = status, ["content-type"] = "text/plain; charset=utf-8"}, words)
 end
@@ -90,6 +82,27 @@ function envoy_on_request(handle)
       "...; delete the cookies of this host and sign in again.\\n")
   end
 end
+"""
+_RESPONSE: Final = """
+-- Answers of the gate and of `login` pass here too, with cookies that are truly ours. They exist
+-- only where the rules said no before the slow path, and did not say yes after it.
+local function is_local(handle)
+  local results = handle:streamInfo():dynamicMetadata():get("@rbac@") or {}
+  return results["@shadow@"] == "denied" and results["@may@"] ~= "allowed"
+end
+
+local function clean_response(handle)
+  local headers = handle:headers()
+  local all = headers:get("set-cookie")
+  if all == nil or not all:find(OURS, 1, true) then return end
+  if is_local(handle) then return end
+  local kept = {}
+  for _, value in ipairs(lines(headers, "set-cookie")) do
+    if not is_ours(name_at(value, 1)) then kept[#kept + 1] = value end
+  end
+  headers:remove("set-cookie")
+  for _, value in ipairs(kept) do headers:add("set-cookie", value) end
+end
 
 -- Nothing can be answered here any more: an answer that cannot be cleaned sets no cookie at all.
 function envoy_on_response(handle)
@@ -99,23 +112,52 @@ end
 
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  the same everywhere
-    """The filter; the route stays as it was chosen, whatever happens to a cookie."""
-    names = {
-        "@prefix@": COOKIE_PREFIX,
-        "@rbac@": RBAC_METADATA,
-        "@shadow@": SHADOW_RESULT,
-        "@may@": MAY_RESULT,
-    }
-    text = _CODE
-    for name, value in names.items():
-        text = text.replace(name, value)
-    code = core.DataSource(inline_string=text)
-    config = lua.Lua(default_source_code=code, clear_route_cache=wkt.BoolValue(value=False))
-    return (Filter(Stage.HYGIENE, Stage.HYGIENE.slot, config),)
+    """One filter a direction; that of answers runs where one sets a cookie that sounds like ours.
+
+    A script costs a microsecond by merely being called, and hardly any answer needs it.
+    """
+    answer = core.TypedExtensionConfig(name="script", typed_config=pack(_script(_RESPONSE)))
+    config = matching.ExtensionWithMatcher(extension_config=answer, xds_matcher=_unless_ours())
+    return (
+        Filter(Stage.HYGIENE, Stage.HYGIENE.slot, _script(_REQUEST)),
+        Filter(Stage.FORGERIES, Stage.FORGERIES.slot, config),
+    )
 
 
 def fragment(site: Site) -> Fragment:
     """Clean, wherever a browser could send a cookie of ours: on all routes of such a host."""
     if not site.cookies and site.sign_in is None:
         return Fragment()
-    return Fragment(per_route={Stage.HYGIENE.slot: route.FilterConfig(config=wkt.Any())})
+    on = route.FilterConfig(config=wkt.Any())
+    return Fragment(per_route={Stage.HYGIENE.slot: on, Stage.FORGERIES.slot: on})
+
+
+def _script(text: str) -> lua.Lua:
+    """The route stays as it was chosen, whatever happens to a cookie."""
+    names = {
+        "@prefix@": COOKIE_PREFIX,
+        "@rbac@": RBAC_METADATA,
+        "@shadow@": SHADOW_RESULT,
+        "@may@": MAY_RESULT,
+    }
+    whole = _COMMON + text
+    for name, value in names.items():
+        whole = whole.replace(name, value)
+    code = core.DataSource(inline_string=whole)
+    return lua.Lua(default_source_code=code, clear_route_cache=wkt.BoolValue(value=False))
+
+
+def _unless_ours() -> xds_matcher.Matcher:
+    """Skip where no cookie sounds like ours; what cannot be compared is not skipped."""
+    predicate = xds_matcher.Matcher.MatcherList.Predicate
+    cookies = matcher.HttpResponseHeaderMatchInput(header_name="set-cookie")
+    sounds = predicate.SinglePredicate(
+        input=xds_core.TypedExtensionConfig(name="cookies", typed_config=pack(cookies)),
+        value_match=xds_matcher.StringMatcher(contains=COOKIE_PREFIX),
+    )
+    skip = xds_core.TypedExtensionConfig(name="skip", typed_config=pack(skip_filter.SkipFilter()))
+    rule = xds_matcher.Matcher.MatcherList.FieldMatcher(
+        predicate=predicate(not_matcher=predicate(single_predicate=sounds)),
+        on_match=xds_matcher.Matcher.OnMatch(action=skip),
+    )
+    return xds_matcher.Matcher(matcher_list=xds_matcher.Matcher.MatcherList(matchers=[rule]))

@@ -92,7 +92,7 @@ def test_an_edge_never_learns_the_endpoints_behind_a_mini_gateway() -> None:
 
 def test_every_slot_has_its_resource() -> None:
     names = list(_edge(plan(route("a", "h"))).resources[FILTER])
-    stages = "shed pages cors who gate slow handover may how_much hygiene whole"
+    stages = "shed pages cors who gate slow handover may how_much hygiene forgeries whole"
     assert names == [f"ostiary.{stage}" for stage in stages.split()]
 
 

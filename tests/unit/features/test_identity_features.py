@@ -68,7 +68,7 @@ def test_without_grace_there_is_no_second_chance() -> None:
 
 def test_each_slot_is_filled_once_by_its_own_stage() -> None:
     slots = [one for feature in SLOT_FEATURES for one in feature.slots(LISTENER)]
-    assert len({one.name for one in slots}) == len(slots) == 11
+    assert len({one.name for one in slots}) == len(slots) == 12
     assert all(one.name == one.stage.slot for one in slots)
 
 
@@ -87,7 +87,7 @@ def test_a_route_open_to_all_without_login_pays_nothing() -> None:
 def test_a_route_open_to_all_with_login_has_no_slow_path() -> None:
     site = replace(SITE, levels=OPEN)
     asked = {name for guard in GUARDS for name in guard.fragment(site).per_route}
-    assert asked == {Stage.GATE.slot, Stage.WHO.slot, Stage.HYGIENE.slot}
+    assert asked == {Stage.GATE.slot, Stage.WHO.slot, Stage.HYGIENE.slot, Stage.FORGERIES.slot}
 
 
 def test_a_route_with_login_has_every_stage() -> None:
@@ -120,7 +120,8 @@ def test_no_level_means_that_nobody_passes() -> None:
 
 def test_public_routes_of_a_host_with_cookies_are_cleaned_too() -> None:
     site = replace(SITE, levels=OPEN, sign_in=None, cookies=True)
-    assert set(hygiene.fragment(site).per_route) == {Stage.HYGIENE.slot}
+    asked = set(hygiene.fragment(site).per_route)
+    assert asked == {Stage.HYGIENE.slot, Stage.FORGERIES.slot}
 
 
 def test_limits_fill_only_the_stage_they_need() -> None:
