@@ -239,10 +239,13 @@ def _deny(rule: Rule, credential: Credential | None) -> Expression:
 
 
 def _request(rule: Rule) -> Expression:
-    """Methods and paths: cheaper than any claim, so they stand first."""
+    """Paths and methods: cheaper than any claim, so they stand first.
+
+    Paths before methods, for of many rules most differ in the path and ask for the usual methods.
+    """
     methods = True if rule.methods is None else some(_method(one) for one in rule.methods)
     paths = True if rule.paths is None else some(_path(one) for one in rule.paths)
-    return every([methods, paths])
+    return every([paths, methods])
 
 
 def _method(name: str) -> Expression:
