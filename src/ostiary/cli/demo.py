@@ -7,8 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from ostiary.cli import terminal
-from ostiary.cli.loading import without_collection
+from ostiary.cli.long_run import become
 from ostiary.cli.options import STATE, State
 
 
@@ -19,11 +18,7 @@ def demo(*, state: State = STATE) -> None:
     gateway, all on this machine only, and prints addresses and passwords. When everything answers,
     it writes demo.json in the state directory and says "ready". Ends on Ctrl-C.
     """
-    with without_collection():
-        from ostiary.app.demo import Told  # noqa: PLC0415  the whole house, for this only
-        from ostiary.app.demo import demo as run  # noqa: PLC0415  same
-
-    run(state, Told(terminal.say, called()))
+    become("demo", state=str(state), called=called())
 
 
 def called() -> str:

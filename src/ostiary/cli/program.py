@@ -16,6 +16,7 @@ from cyclopts import App, Argument, CycloptsError, MissingArgumentError, UnusedC
 from rich.text import Text
 
 from ostiary.cli import terminal
+from ostiary.cli.harmless import harmless
 from ostiary.errors import OstiaryError
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -70,7 +71,7 @@ def _usage(error: CycloptsError) -> Text:
             sentence = f"`{command}` does not know what to do with {token!r}"
         case _:
             sentence = str(error)
-    line = Text("error: ", terminal.BAD).append(terminal.harmless(sentence), "not bold default")
+    line = Text("error: ", terminal.BAD).append(harmless(sentence), "not bold default")
     return line.append(f"\n  hint: {command} --help says how it is used", terminal.QUIET)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from ostiary.cli.harmless import harmless
 from ostiary.errors import ConfigError, Faults, OstiaryError
 
 BAD: Final = "bold red"
@@ -80,11 +81,6 @@ def fault_line(console: Console, problem: ConfigError) -> None:
     console.print(line.append(harmless(problem.message), "not bold default"))
     if problem.hint:
         console.print(Text(f"  hint: {harmless(problem.hint)}", QUIET))
-
-
-def harmless(text: str) -> str:
-    """`text` with every control character but newline and tab written as an escape."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def interactive() -> bool:

@@ -7,8 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ostiary.cli import terminal
-from ostiary.cli.loading import without_collection
+from ostiary.cli.long_run import become
 from ostiary.cli.options import STATE, State
 from ostiary.errors import Refused
 
@@ -50,10 +49,8 @@ def up(
         Files, or folders whose *.yaml files are read.
     """
     _require(documents, state)
-    with without_collection():
-        from ostiary.app.up import up as run  # noqa: PLC0415  the whole house, for this only
-
-    run(tuple(documents), state, terminal.say, proxies_elsewhere=no_proxies, listen=listen)
+    paths = [str(document) for document in documents]
+    become("up", documents=paths, state=str(state), no_proxies=no_proxies, listen=listen)
 
 
 def _require(documents: list[Path], state: Path) -> None:
