@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn
 
 from ostiary.cli.harmless import harmless
 from ostiary.errors import OstiaryError
+from ostiary.supervisor.kernel import name_process
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -34,6 +35,7 @@ def become(command: str, **options: Any) -> NoReturn:
 
 def main() -> None:
     """Run what `become` was told, and exit with its code."""
+    name_process("supervisor")  # `ps` would show the interpreter
     words = json.loads(sys.argv[1])
     commands: dict[str, Callable[..., None]] = {"up": _up, "demo": _demo}
     command = commands[words.pop("command")]
