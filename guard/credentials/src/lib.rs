@@ -1,0 +1,1 @@
+//! Who asks: cookies, tokens and their hygiene, as values.

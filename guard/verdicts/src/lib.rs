@@ -1,0 +1,1 @@
+//! The verdict table and the stream that feeds it, as values.

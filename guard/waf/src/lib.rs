@@ -1,0 +1,1 @@
+//! A `SecLang` engine in linear time.
