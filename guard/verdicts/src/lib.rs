@@ -1,1 +1,28 @@
-//! The verdict table and the stream that feeds it, as values.
+//! The verdict table and the stream that feeds it, as values: no clock, no socket, no disk.
+//!
+//! A [`Table`] holds what the control plane decided about users, sessions, devices, workloads,
+//! addresses, keys, tokens and providers. A [`Subject`] is whoever makes requests: it knows its keys,
+//! keeps one [`Standing`] up to date and holds the open streams, so that looking up is reading one
+//! value and ending is walking one list. [`Session`] is the protocol of `proto/verdicts.proto`.
+//! Every time arrives as an argument.
+
+mod bucket;
+mod clock;
+mod frames;
+mod key;
+mod persist;
+mod session;
+mod standing;
+mod subject;
+mod table;
+pub mod wire;
+
+pub use bucket::Bucket;
+pub use clock::ServerClock;
+pub use frames::{FrameError, Frames, LONGEST_MESSAGE, frame};
+pub use key::{Key, Kind};
+pub use persist::{Damaged, dump, load};
+pub use session::{Session, SessionError, Step};
+pub use standing::{Effect, Standing};
+pub use subject::{Cut, LinkId, Subject};
+pub use table::{Ending, Settings, Table};
