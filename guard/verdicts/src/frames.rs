@@ -132,9 +132,6 @@ mod tests {
     #[test]
     fn a_message_that_is_too_long_is_refused_at_its_prefix() {
         let refused = Frames::new().push::<FrameError>(&[0, 0, 16, 0, 1], |_| Ok(()));
-        assert_eq!(refused, Ok(()));
-        let mut frames = Frames::new();
-        let refused = frames.push::<FrameError>(&[0, 0, 16, 0, 1, 9], |_| Ok(()));
         assert_eq!(refused, Err(FrameError::TooLong((1 << 20) + 1)));
     }
 }
