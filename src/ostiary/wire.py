@@ -64,6 +64,20 @@ ASSERTION_KEY: Final = "assertion"
 """At a mini gateway: claims of the user assertion."""
 RBAC_METADATA: Final = "envoy.filters.http.rbac"
 SHADOW_RESULT: Final = "shadow_engine_result"
+TRUST_METADATA: Final = "ostiary.trust"
+"""What the guard knows of whoever asks: written where it refuses or cuts, and where a rule reads
+the risk."""
+VERDICT_KEY: Final = "verdict"
+EFFECT_KEY: Final = "effect"
+"""`deny`, `step-up` or `limit`, where the guard did so."""
+REASON_KEY: Final = "reason"
+SINCE_KEY: Final = "since"
+RISK_KEY: Final = "risk"
+"""The highest score, a number from 0 to 100; 0 where nothing scores."""
+
+# --- the guard: the module of Envoy that holds the verdicts ---
+GUARD_WHEEL: Final = "ostiary-guard"
+"""What to install where a document needs it."""
 
 # --- what the edge tells `login` about the route (ext_authz context extensions) ---
 CONTEXT_ROUTE: Final = "route"

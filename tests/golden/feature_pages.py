@@ -1,9 +1,10 @@
 """How a page about a feature is read: a document in, one part of the compiled result out.
 
-A page has a title, a sentence, the ```yaml of a document and one or more outputs, whose fence says
-what they show: `route notes`, `scope https|notes.localhost`, `cluster svc/...`, `listener https`,
-`endpoints svc/...`, `slot ostiary.cors`, `bootstrap`. `of service notes` takes the view of that
-mini gateway, `at a.0.b` goes down into the message (a step with dots stands in brackets).
+A page has a title, a sentence, the ```yaml of a document (```yaml with the guard: every proxy has
+one) and one or more outputs, whose fence says what they show: `route notes`, `cluster svc/...`,
+`scope https|notes.localhost`, `listener https`, `endpoints svc/...`, `slot ostiary.cors`,
+`bootstrap`. `of service notes` takes the view of that mini gateway, `at a.0.b` goes down into the
+message (a step with dots stands in brackets).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +53,8 @@ WORLD: Final = World(
 )
 """A fixed installation; the key is the example of RFC 7515, appendix A.3."""
 _BLOCK: Final = re.compile(r"^```yaml(?: ([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WITH_GUARD: Final = "with the guard"
+_DOCUMENTS: Final = {"", WITH_GUARD}
 _STEP: Final = re.compile(r"\[([^]]+)\]|([^.\[\]]+)")
 _KINDS: Final = {
     "scope": SCOPE,
@@ -71,17 +74,18 @@ class Compiled:
 
 
 def compile_page(page: str) -> Compiled:
-    """The document is the first block, the one without a selector."""
-    text = next(body for selector, body in _BLOCK.findall(page) if not selector)
-    plan = Resolver().resolve(read(parse("document.yaml", text.encode())))
-    return Compiled(plan, compile_plan(plan, WORLD))
+    """The document is the first block, which selects nothing."""
+    how, text = next(block for block in _BLOCK.findall(page) if block[0] in _DOCUMENTS)
+    guard = how == WITH_GUARD
+    plan = Resolver(guard=guard).resolve(read(parse("document.yaml", text.encode())))
+    return Compiled(plan, compile_plan(plan, replace(WORLD, guard=guard)))
 
 
 def rendered(page: str, compiled: Compiled) -> str:
     """The page with every output as it comes out now."""
 
     def again(found: re.Match[str]) -> str:
-        if not found[1]:
+        if (found[1] or "") in _DOCUMENTS:
             return found[0]
         return f"```yaml {found[1]}\n{_shown(found[1], compiled)}```"
 

@@ -118,6 +118,8 @@ class _Mini:
             # Every gateway of a document has the same set of group names.
             group_set=sign_in[0].group_set if sign_in else "",
             offline_grace=max((one.offline_grace for one in sign_in), default=0),
+            guard=world.guard,
+            trust=service.trust.told if world.guard and service.trust else None,
         )
         callers = [spiffe.gateway_id(plan.trust_domain, one) for one in mini.callers]
         basis = service, site, callers

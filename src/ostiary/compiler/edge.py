@@ -125,15 +125,21 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     _to_plain_names(made)
     made.scoped_routes.CopyFrom(_scoped_routes())
     made.early_header_mutation_extensions.extend(
-        (mutations.strip(keep_forwarded=trusted), mutations.place(front.listener, front.wildcards))
+        (mutations.strip(keep_forwarded=trusted), _scope_of(front))
     )
     made.xff_num_trusted_hops = 1 if trusted else 0
     made.append_x_forwarded_port = True
     made.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     made.request_id_extension.CopyFrom(fresh_request_id())
     made.local_reply_config.MergeFrom(edge_replies(front.site))
-    made.access_log.extend(decision_log())
+    made.access_log.extend(decision_log(guard=front.site.guard))
     return made
+
+
+def _scope_of(front: Front) -> core.TypedExtensionConfig:
+    if front.site.guard:
+        return mutations.place_by_guard(front.listener, front.wildcards)
+    return mutations.place(front.listener, front.wildcards)
 
 
 def _to_plain_names(connections: hcm.HttpConnectionManager) -> None:

@@ -59,7 +59,7 @@ class EdgeView:
         """`holdings` are those of `plan` afterwards."""
         sign_in = plan.sign_in.get(gateway.key)
         grounds = {
-            one.name: Ground(one.name, one.port, _sign_in_site(sign_in))
+            one.name: Ground(one.name, one.port, _sign_in_site(sign_in), world.guard)
             for one in gateway.listeners
             if one.redirect_to is None
         }
@@ -118,6 +118,7 @@ def _listener_site(listener: Listener, sign_in: SignIn | None, world: World) -> 
         token_lifetime=sign_in.token_lifetime if sign_in else _NO_TOKENS,
         absolute_lifetime=sign_in.absolute_lifetime if sign_in else _NO_TOKENS,
         offline_grace=sign_in.offline_grace if sign_in else 0,
+        guard=world.guard,
     )
 
 

@@ -7,15 +7,25 @@ the tests run it over everything that is compiled anywhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, cast
 
 from google.protobuf.message import Message
 
-from ostiary.compiler.resources import SCOPE, Resource, View
+from ostiary.compiler.resources import FILTER, LISTENER, SCOPE, Resource, View
 from ostiary.errors import CompileError
-from ostiary.protos.messages import jwt, rbac, route, tls, xds_matcher
-from ostiary.protos.pool import message_class
+from ostiary.features.fragment import Stage
+from ostiary.protos.messages import (
+    early_module,
+    hcm,
+    jwt,
+    module,
+    rbac,
+    route,
+    tls,
+    xds_matcher,
+)
+from ostiary.protos.pool import message_class, type_url
 
 LEAST_CACHE: Final = 10_000
 """Verified tokens a provider remembers; without a cache every request pays for a signature."""
@@ -24,7 +34,7 @@ _ANY: Final = "google.protobuf.Any"
 
 def lint(view: View) -> None:
     """Nothing known to fail open is in `view`; else `CompileError` with every finding."""
-    found = [*_duplicate_keys(view)]
+    found = [*_duplicate_keys(view), *_unguarded(view)]
     for group in view.resources.values():
         for one in group.values():
             found += [f"{one.name}: {sentence}" for sentence in findings(message_of(one))]
@@ -78,6 +88,36 @@ def _duplicate_keys(view: View) -> Iterator[str]:
     return (f"{count} scopes have the key {key}" for key, count in keys.items() if count > 1)
 
 
+def _unguarded(view: View) -> Iterator[str]:
+    """What the guard does not see, where a proxy has one; and a slow path without its ends."""
+    guard = Stage.TRUST.slot in view.resources.get(FILTER, {})
+    for one in view.resources.get(SCOPE, {}).values():
+        scope = cast("route.ScopedRouteConfiguration", message_of(one))
+        for host in scope.route_configuration.virtual_hosts:
+            for each in host.routes:
+                on = {Stage[name] for name in _STAGES if Stage[name].slot in _on(each)}
+                if guard and each.HasField("route") and not on & {Stage.WHO, Stage.TRUST}:
+                    yield f"{each.name}: a route that the guard does not see"
+                if Stage.SLOW in on and not on >= {Stage.WHO, Stage.HANDOVER, Stage.MAY}:
+                    yield f"{each.name}: a slow path without who, handover or may"
+    for one in view.resources.get(LISTENER, {}).values() if guard else ():
+        for message in walk(message_of(one)):
+            if message.DESCRIPTOR.name == "HttpConnectionManager":
+                yield from _unscoped(cast("hcm.HttpConnectionManager", message))
+
+
+def _on(one: route.Route) -> Collection[str]:
+    return one.typed_per_filter_config
+
+
+def _unscoped(connections: hcm.HttpConnectionManager) -> Iterator[str]:
+    """With the guard only it writes the scope; another writer would compare capitals."""
+    kinds = {one.typed_config.type_url for one in connections.early_header_mutation_extensions}
+    early = type_url(early_module.DynamicModuleEarlyHeaderMutation())
+    if connections.HasField("scoped_routes") and early not in kinds:
+        yield f"{connections.stat_prefix}: a listener whose scope the guard does not write"
+
+
 def _scope_key(one: Resource) -> str:
     scope = cast("route.ScopedRouteConfiguration", message_of(one))
     return "|".join(fragment.string_key for fragment in scope.key.fragments)
@@ -115,9 +155,18 @@ def _matcher_tree(tree: xds_matcher.Matcher.MatcherTree) -> Iterator[str]:
         yield "a matcher map on dynamic metadata, which never matches"
 
 
+def _module(config: module.DynamicModuleConfig) -> Iterator[str]:
+    if not config.do_not_close:
+        yield "a module without do_not_close, whose verdicts are gone with the last filter"
+    if not config.name or config.HasField("module"):
+        yield "a module that is not found by its name; one that is fetched lets all pass meanwhile"
+
+
+_STAGES: Final = ("WHO", "TRUST", "SLOW", "HANDOVER", "MAY")
 _CHECKS: Final[Mapping[str, Callable[[Any], Iterator[str]]]] = {
     "envoy.extensions.filters.http.jwt_authn.v3.JwtProvider": _jwt_provider,
     "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext": _upstream_tls,
     "envoy.config.rbac.v3.Policy": _rbac_policy,
+    "envoy.extensions.dynamic_modules.v3.DynamicModuleConfig": _module,
     "xds.type.matcher.v3.Matcher.MatcherTree": _matcher_tree,
 }

@@ -7,7 +7,7 @@ query, no header that is not listed here. Feeds `edge` and `mini`; read by `sign
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ostiary.compiler.fetch import seconds
@@ -24,11 +24,13 @@ from ostiary.protos.messages import (
 )
 from ostiary.wire import (
     ASSERTION_KEY,
+    EFFECT_KEY,
     JWT_METADATA,
     RBAC_METADATA,
     SESSION_KEY,
     SHADOW_RESULT,
     STALE_KEY,
+    TRUST_METADATA,
 )
 
 DENIALS: Final = "ostiary-denials"
@@ -59,6 +61,13 @@ REQUEST: Final = {
     "path": f"%PATH(NQ:PATH):{LONGEST_TEXT}%",
 }
 """What Envoy itself knows comes first, what the client chose comes last."""
+_TRUST: Final = "trust"
+GUARDED: Final = {
+    **{name: text for name, text in REQUEST.items() if name not in {"method", "host", "path"}},
+    _TRUST: f"%DYNAMIC_METADATA({TRUST_METADATA})%",
+    **{name: REQUEST[name] for name in ("method", "host", "path")},
+}
+"""With the guard: one field more, JSON of all that it said about the request."""
 CLAIMS: Final = ("exp", "sub", "email", "groups", "host", "sid", "gv")
 CREDENTIALS: Final = {SESSION_KEY: "session", ASSERTION_KEY: "assertion", STALE_KEY: "expired"}
 """Metadata key -> what the log calls a credential; its name stands before its claims."""
@@ -67,35 +76,39 @@ _FIRST_ERROR: Final = 400
 _TRIES: Final = 60
 
 
-def decision_log(credential: str = SESSION_KEY) -> list[accesslog.AccessLog]:
+def decision_log(
+    credential: str = SESSION_KEY, *, guard: bool = False
+) -> list[accesslog.AccessLog]:
     """Both streams; each request is in exactly one of them.
 
     `credential` is the metadata key of the claims: `ASSERTION_KEY` at a mini gateway. An expired
     session is told where it can have mattered: in a refusal.
     """
-    refused = accesslog.AccessLogFilter(
-        or_filter=accesslog.OrFilter(filters=[_status(failed=True), _rbac(denied=True)])
-    )
-    passed = accesslog.AccessLogFilter(
-        and_filter=accesslog.AndFilter(filters=[_status(failed=False), _rbac(denied=False)])
-    )
+    some = [_status(failed=True), _rbac(denied=True)]
+    none = [_status(failed=False), _rbac(denied=False)]
+    if guard:
+        some.append(_trust(denied=True))
+        none.append(_trust(denied=False))
+    refused = accesslog.AccessLogFilter(or_filter=accesslog.OrFilter(filters=some))
+    passed = accesslog.AccessLogFilter(and_filter=accesslog.AndFilter(filters=none))
     edge = credential == SESSION_KEY
     # Each field costs the proxy a fifth of a microsecond, so none is asked where it has no value.
     nowhere = {"peer"} if edge else set()
-    denials = line([credential, STALE_KEY] if edge else [credential], without=nowhere)
-    allows = line([credential], without=nowhere | {"failure"})
+    fields = GUARDED if guard else REQUEST
+    denials = line([credential, STALE_KEY] if edge else [credential], nowhere, fields)
+    allows = line([credential], nowhere | {"failure"}, fields)
     return [
         _stream(DENIALS, refused, denials, flush=0.1),
         _stream(ALLOWS, passed, allows, flush=1.0),
     ]
 
 
-def line(credentials: Sequence[str], without: set[str]) -> str:
-    """The format of one entry; the fields `without` are always absent in it.
+def line(credentials: Sequence[str], without: set[str], known: Mapping[str, str] = REQUEST) -> str:
+    """The format of one entry: the fields `known`, those `without` always absent, and claims.
 
     It begins with the number of its fields, so that one too many is seen wherever it is.
     """
-    fields = [ABSENT if name in without else text for name, text in REQUEST.items()]
+    fields = [ABSENT if name in without else text for name, text in known.items()]
     for key in credentials:
         fields.append(CREDENTIALS[key])
         fields += [f"%DYNAMIC_METADATA({JWT_METADATA}:{key}:{claim})%" for claim in CLAIMS]
@@ -165,5 +178,23 @@ def _rbac(*, denied: bool) -> accesslog.AccessLogFilter:
     return accesslog.AccessLogFilter(
         metadata_filter=accesslog.MetadataFilter(
             matcher=result, match_if_key_not_found=wkt.BoolValue(value=not denied)
+        )
+    )
+
+
+def _trust(*, denied: bool) -> accesslog.AccessLogFilter:
+    """The guard wrote an effect: it refused the request, or ended what was long on its way.
+
+    What was let pass has none, so its filter looks for a text that nobody writes.
+    """
+    missing = matcher.ValueMatcher(string_match=matcher.StringMatcher(exact="-"))
+    effect = matcher.MetadataMatcher(
+        filter=TRUST_METADATA,
+        path=[matcher.MetadataMatcher.PathSegment(key=EFFECT_KEY)],
+        value=matcher.ValueMatcher(present_match=True) if denied else missing,
+    )
+    return accesslog.AccessLogFilter(
+        metadata_filter=accesslog.MetadataFilter(
+            matcher=effect, match_if_key_not_found=wkt.BoolValue(value=not denied)
         )
     )

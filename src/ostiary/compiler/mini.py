@@ -41,11 +41,11 @@ def mini_view(
     """Every resource of the mini gateway of `service`; `callers` are SPIFFE ids."""
     slots = (
         Filter(Stage.GATE, PEER_SLOT, assertion.callers(callers)),
-        Filter(Stage.WHO, Stage.WHO.slot, assertion.verify(site)),
+        Filter(Stage.WHO, Stage.WHO.slot, assertion.verify(site, service.level)),
         Filter(Stage.GATE, ASSERTION_SLOT, assertion.present(service.level)),
         Filter(Stage.MAY, Stage.MAY.slot, assertion.may(site, service.level)),
     )
-    made = _listener(service, mini, manager(LISTENER_NAME, slots, enabled=True))
+    made = _listener(service, mini, site, manager(LISTENER_NAME, slots, enabled=True))
     yield resource(LISTENER, LISTENER_NAME, made, service.place)
     for one in slots:
         yield slot_resource(one, service.place)
@@ -56,7 +56,10 @@ def mini_view(
 
 
 def _listener(
-    service: Service, mini: MiniGateway, connections: hcm.HttpConnectionManager
+    service: Service,
+    mini: MiniGateway,
+    site: assertion.MiniSite,
+    connections: hcm.HttpConnectionManager,
 ) -> listener.Listener:
     connections.route_config.CopyFrom(_routes(service))
     connections.request_id_extension.CopyFrom(fresh_request_id())
@@ -68,7 +71,7 @@ def _listener(
     connections.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     connections.set_current_client_cert_details.uri = True
     connections.local_reply_config.MergeFrom(mini_replies())
-    connections.access_log.extend(decision_log(ASSERTION_KEY))
+    connections.access_log.extend(decision_log(ASSERTION_KEY, guard=site.guard))
     chain = listener.FilterChain(
         name="mutual-tls",
         filters=[network_filter(connections)],

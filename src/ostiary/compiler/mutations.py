@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ostiary.compiler.spelling import scope_name
+from ostiary.features.roles import Role, early
 from ostiary.plan.model import Listener
 from ostiary.protos import pack
 from ostiary.protos.messages import core, early_mutation, matcher, mutation_rules
@@ -61,12 +62,27 @@ def strip(*, keep_forwarded: bool = False) -> core.TypedExtensionConfig:
 
 def place(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionConfig:
     """Writes `listener|host`, and the authority with the port that was stripped from it."""
-    port = "" if listener.port == 443 else f":{listener.port}"  # noqa: PLR2004  the scheme's own
     written = [
         _write(SCOPE_HEADER, _scope_value(listener.name, wildcards)),
-        _write(AUTHORITY_HEADER, f"%REQ(:authority)%{port}"),
+        _write(AUTHORITY_HEADER, f"%REQ(:authority)%{_port(listener)}"),
     ]
     return _extension("ostiary.place", written)
+
+
+def place_by_guard(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionConfig:
+    """The same by the guard: a host name in capitals finds its scope too."""
+    told = {
+        "listener": listener.name,
+        "wildcards": sorted(wildcards),
+        "port": _port(listener),
+        "scope_header": SCOPE_HEADER,
+        "authority_header": AUTHORITY_HEADER,
+    }
+    return early(Role.SCOPE, told)
+
+
+def _port(listener: Listener) -> str:
+    return "" if listener.port == 443 else f":{listener.port}"  # noqa: PLR2004  the scheme's own
 
 
 def _scope_value(listener: str, wildcards: Sequence[str]) -> str:

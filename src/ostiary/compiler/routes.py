@@ -46,6 +46,8 @@ class Ground:
     listener: str
     port: int
     sign_in: SignInSite | None
+    guard: bool = False
+    """Whether the proxy has the guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,14 @@ def _template(one: Route, host: Host, ground: Ground) -> route.Route:
         made.route.CopyFrom(_to(LOGIN_CLUSTER, ground))
         made.route.timeout.seconds = _OWN_TIMEOUT
         own = _site(one, host, ground, {})
-        join(made, [guard(own) for guard in OWN_GUARDS])
+        join(made, [feature(own) for feature in OWN_GUARDS])
         return made
     if not one.levels:
         return _answer(made, 403, _NO_ACCESS)
     blocks = {**DEFAULT_BLOCKS, **one.blocks}
     site = _site(one, host, ground, blocks)
     parts = [blocks[name].fragment(site) for name in sorted(blocks)]
-    join(made, [*parts, *(guard(site) for guard in GUARDS)])
+    join(made, [*parts, *(feature(site) for feature in GUARDS)])
     if one.service is not None:
         made.route.MergeFrom(_to(cluster_name(one.service), ground))
     return made
@@ -112,6 +114,7 @@ def _site(one: Route, host: Host, ground: Ground, blocks: Mapping[str, Block]) -
         sign_in=ground.sign_in if one.login or one.own else None,
         blocks=blocks,
         cookies=host.cookies,
+        guard=ground.guard,
     )
 
 

@@ -18,6 +18,7 @@ from ostiary.features import (
     cross_site,
     forms,
     gate,
+    guard,
     hygiene,
     limits,
     login,
@@ -32,6 +33,7 @@ SLOTS: Final[tuple[Callable[[ListenerSite], tuple[Filter, ...]], ...]] = (
     cors.slots,
     forms.slots,
     gate.slots,
+    guard.slots,
     hygiene.slots,
     limits.slots,
     login.slots,
@@ -43,6 +45,7 @@ GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
     access.fragment,
     cross_site.fragment,
     gate.fragment,
+    guard.fragment,
     hygiene.fragment,
     login.fragment,
     sessions.fragment,
@@ -52,6 +55,7 @@ GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
 OWN_GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
     cross_site.fragment,
     forms.fragment,
+    guard.own_pages,
     limits.own_pages,
 )
 """Asked for the routes of ours, whose pages `login` guards by itself."""

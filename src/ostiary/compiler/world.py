@@ -38,3 +38,5 @@ class World:
     """Public keys (JWK set as canonical JSON) of every token `login` signs, next key included."""
     issuer: str = ISSUER
     """`iss` of all our tokens."""
+    guard: bool = False
+    """Whether every proxy has the guard."""

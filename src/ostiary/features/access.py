@@ -5,9 +5,10 @@ A request passes if no `deny` matches and some `allow` does, on every level that
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import re
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ostiary.features.fragment import (
     Block,
@@ -17,10 +18,33 @@ from ostiary.features.fragment import (
     Site,
     Stage,
 )
+from ostiary.policy.rules import HIGHEST_RISK, LEAST_RISK
 from ostiary.policy.to_rbac import MAY_PREFIX, Credential, opens_to_all, or_already, to_rbac
 from ostiary.protos.messages import rbac, rbac_filter
 
+_COMPARISON: Final = re.compile(r"(<=?|>=?) ?([0-9]{1,3})")
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
+
+
+def scores(comparison: str) -> tuple[int, int]:
+    """The least and the highest whole score for which `comparison` holds; `ValueError` for none."""
+    found = _COMPARISON.fullmatch(comparison)
+    if found is None or int(found[2]) > HIGHEST_RISK:
+        raise ValueError('write a comparison with a score from 0 to 100, such as "< 60"')
+    sign, score = found[1], int(found[2])
+    beside = score if "=" in sign else score + (1 if sign == ">" else -1)
+    wanted = (beside, HIGHEST_RISK) if sign[0] == ">" else (LEAST_RISK, beside)
+    if wanted[0] > wanted[1]:
+        raise ValueError(f"no score is {comparison}: scores go from 0 to 100")
+    if wanted == (LEAST_RISK, HIGHEST_RISK):
+        raise ValueError(f"every score is {comparison}: scores go from 0 to 100")
+    return wanted
+
+
+def _comparison(value: object) -> object:
+    """Checked before its type is, for the same words help who wrote a number."""
+    scores(value if isinstance(value, str) else "")
+    return value
 
 
 class Who(Block):
@@ -40,6 +64,9 @@ class Who(Block):
     methods: Annotated[list[Method], Field(min_length=1)] | None = None
     paths: Annotated[list[str], Field(min_length=1)] | None = None
     """`/x` exact; `/x/*` also everything below, `/x` included."""
+    risk: Annotated[str | None, BeforeValidator(_comparison)] = None
+    """`"< 60"`, `"<= 60"`, `"> 60"` or `">= 60"`: the score of whoever asks, 0 to 100. Needs the
+    guard."""
 
 
 class AccessRule(Block):

@@ -7,11 +7,15 @@ life, and its `host` claim against the request's authority.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from ostiary.policy.rules import Effect, Level, Rule
+from google.protobuf.message import Message
+
+from ostiary.features.roles import Role, filling
+from ostiary.policy.rules import Effect, Level, Rule, reads_risk
 from ostiary.policy.to_rbac import Credential, anybody, is_for_host, never, policy, some, to_rbac
 from ostiary.protos.messages import core, jwt, matcher, rbac, rbac_filter, route, wkt
 from ostiary.wire import ASSERTION_HEADER, ASSERTION_KEY, OFFLINE_HEADER
@@ -40,10 +44,16 @@ class MiniSite:
     """`gv`: the hash of all group names that policies name."""
     offline_grace: int
     """Seconds an assertion may be expired in a request that the edge marked as offline."""
+    guard: bool = False
+    """Whether the proxy has the guard, which then verifies."""
+    trust: Mapping[str, Any] | None = None
+    """What the guard does while the newest verdicts may be missing; see `features.trust`."""
 
 
-def verify(site: MiniSite) -> jwt.JwtAuthentication:
+def verify(site: MiniSite, level: Level | None) -> Message:
     """Check the assertion if there is one; `may` enforces. It goes on to the application."""
+    if site.guard:
+        return filling(Role.ASSERTION, _told(site, level))
     providers = {"assertion": _provider(site, CLOCK_SKEW)}
     rules = []
     if site.offline_grace:
@@ -81,6 +91,24 @@ def may(site: MiniSite, level: Level | None) -> rbac_filter.RBAC:
     asked = level or Level("service", (_ANYBODY_KNOWN,))
     credential = Credential("*", site.group_set, ASSERTION_KEY)
     return rbac_filter.RBAC(rules=to_rbac([asked], credential))
+
+
+def _told(site: MiniSite, level: Level | None) -> dict[str, Any]:
+    """What the guard must know; of the one route too, for that stands in the listener."""
+    there: dict[str, Any] = {"host": "*", "cookies": False}
+    there["risk"] = level is not None and reads_risk((level,))
+    if site.trust is not None:
+        there["trust"] = site.trust
+    return {
+        "issuer": site.issuer,
+        "jwks": json.loads(site.jwks),
+        "audience": site.audience,
+        "lifetime": LIFETIME,
+        "skew": CLOCK_SKEW,
+        "offline_grace": site.offline_grace,
+        "header": ASSERTION_HEADER,
+        "route": there,
+    }
 
 
 def _provider(site: MiniSite, skew: int) -> jwt.JwtProvider:

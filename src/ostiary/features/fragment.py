@@ -32,6 +32,8 @@ class Stage(IntEnum):
     """Answer a true preflight of an allowed origin: it carries no credentials to check."""
     WHO = 40
     """Verify credentials: nothing below may read an unverified one."""
+    TRUST = 45
+    """The same where nobody signs in: no rule below asks a denied address anything."""
     GATE = 60
     """Ask the route's own rules, to know whether the slow path is needed. Refuse forged cross-site
     requests before it could refresh their session, and strangers: they must not buy Python time.
@@ -75,6 +77,8 @@ class Merge(StrEnum):
     MAX = "max"
     SUBSET = "subset"
     """Only what both allow; the lower level may not name more than the upper."""
+    ORDERED = "ordered"
+    """One of several words, the strictest first; a lower level may only go towards it."""
     UNION = "union"
     OWN = "own"
     """No security meaning: the nearest level wins."""
@@ -124,6 +128,8 @@ class ListenerSite:
     """Seconds after which a token of ours proves nothing at all any more."""
     offline_grace: int
     """Seconds a token may be expired while `login` does not answer; 0 for not at all."""
+    guard: bool = False
+    """Whether the proxy has the guard, which then takes the place of several filters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,8 @@ class Site:
     """The other blocks of the same route by feature name, for features that must agree (cors)."""
     cookies: bool = False
     """Whether cookies of ours can exist on this host: some route of it has `login`."""
+    guard: bool = False
+    """Whether the proxy has the guard."""
 
 
 @dataclass(frozen=True, slots=True)

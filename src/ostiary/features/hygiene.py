@@ -1,6 +1,6 @@
 """Cookie hygiene in both directions: ours never reach the application, nor come from it.
 
-A stand-in for the guard, in Lua: Envoy has no native way to take one cookie out of a header. It
+Where there is no guard, in Lua: Envoy has no native way to take one cookie out of a header. It
 runs last before the application and only on hosts where a cookie of ours can exist. Envoy passes a
 request on when its script fails, so every step is caught here: what cannot be cleaned is refused.
 """
@@ -111,11 +111,13 @@ end
 """
 
 
-def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  the same everywhere
+def slots(listener: ListenerSite) -> tuple[Filter, ...]:
     """One filter a direction; that of answers runs where one sets a cookie that sounds like ours.
 
     A script costs a microsecond by merely being called, and hardly any answer needs it.
     """
+    if listener.guard:
+        return ()
     answer = core.TypedExtensionConfig(name="script", typed_config=pack(_script(_RESPONSE)))
     config = matching.ExtensionWithMatcher(extension_config=answer, xds_matcher=_unless_ours())
     return (
@@ -126,7 +128,7 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  the sa
 
 def fragment(site: Site) -> Fragment:
     """Clean, wherever a browser could send a cookie of ours: on all routes of such a host."""
-    if not site.cookies and site.sign_in is None:
+    if site.guard or (not site.cookies and site.sign_in is None):
         return Fragment()
     on = route.FilterConfig(config=wkt.Any())
     return Fragment(per_route={Stage.HYGIENE.slot: on, Stage.FORGERIES.slot: on})

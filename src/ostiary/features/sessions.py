@@ -38,7 +38,9 @@ HANDOVER_LIFETIME: Final = 30
 
 
 def slots(listener: ListenerSite) -> tuple[Filter, ...]:
-    """The filters `who` and `handover`."""
+    """The filters `who` and `handover`, unless the guard does what they do."""
+    if listener.guard:
+        return ()
     return (
         Filter(Stage.WHO, Stage.WHO.slot, _who(listener)),
         Filter(Stage.HANDOVER, Stage.HANDOVER.slot, _handover(listener)),
@@ -50,6 +52,8 @@ def fragment(site: Site) -> Fragment:
 
     Without rules to fail there is no slow path, and nothing is ever handed over.
     """
+    if site.guard:
+        return Fragment()
     if site.sign_in is None:
         return Fragment(route=route.Route(request_headers_to_remove=[ASSERTION_HEADER]))
     on = route.FilterConfig(config=wkt.Any())

@@ -36,6 +36,7 @@ CODES: Final[Mapping[str, str]] = {
     "plan.address": "An address to listen on or to trust is not an IP address or range.",
     "plan.destination": "A route needs exactly one of `to` and `respond`.",
     "plan.duplicate-route": "Two routes answer the same host, path and method.",
+    "plan.guard": "A document needs the guard, and this installation has none.",
     "plan.host-outside": "No HTTPS listener of the gateway serves the host of a route.",
     "plan.hsts": "HSTS would lock browsers out while the certificate is our own.",
     "plan.limit-needs-login": "A limit per user stands on a route without sign-in.",

@@ -35,6 +35,7 @@ _MERGES: Final = {
     Merge.MIN: "a lower level may only write less",
     Merge.MAX: "a lower level may only write more",
     Merge.SUBSET: "a lower level may only name some of them",
+    Merge.ORDERED: "a lower level may only be stricter; the strictest stands first",
     Merge.UNION: "all levels together",
     Merge.OWN: "the nearest level wins",
 }

@@ -122,6 +122,7 @@ _LIMITS: Final = {
 _PATTERNS: Final = {
     r"^[1-9][0-9]{0,8}/[smh]$": "a rate such as 100/m",
     r"^\d{1,9}(ms|s|m|h)$": "a duration such as 30s",
+    r"^[1-9]\d{0,8}(ms|s|m|h)$": "a duration such as 30s, longer than nothing",
     r"^[\x20-\x7e]+$": "plain ASCII text on one line",
     r"^[a-z-]+(, ?[a-z-]+)*$|^off$": "words such as no-referrer, or off",
 }

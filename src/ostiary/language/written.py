@@ -18,6 +18,7 @@ from ostiary.features.limits import Limit
 from ostiary.features.login import Login
 from ostiary.features.security_headers import SecurityHeaders
 from ostiary.features.timeouts import Timeouts
+from ostiary.features.trust import Trust
 from ostiary.language.patterns import (
     Trouble,
     address_trouble,
@@ -109,3 +110,5 @@ class Levelled(Written):
     """Response headers that tell browsers to be careful; sound defaults hold everywhere."""
     timeouts: Timeouts | None = None
     """How long a request may take."""
+    trust: Trust | None = None
+    """What holds while the newest verdicts may be missing."""

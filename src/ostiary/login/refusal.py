@@ -17,6 +17,7 @@ _REMEDIES: Final = {
     Remedy.MEMBERSHIP: "Ask the owner of this application to add you, naming the decision below.",
     Remedy.ACCOUNT: "Sign in with another account, or have this account's e-mail address set.",
     Remedy.REQUEST: "Go back: what you tried is not allowed here, but other things are.",
+    Remedy.TRUST: "Ask the administrator why the risk is high; it falls when its cause is settled.",
     Remedy.OWNER: "Only the owner of this application can change this; name the decision below.",
 }
 

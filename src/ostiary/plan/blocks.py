@@ -17,12 +17,13 @@ from ostiary.features.limits import Limit, Limits
 from ostiary.features.login import Login
 from ostiary.features.security_headers import SecurityHeaders
 from ostiary.features.timeouts import Timeouts
+from ostiary.features.trust import Trust
 from ostiary.language.document import Noun
 from ostiary.language.written import Levelled
 from ostiary.plan.merge import Looser, Merged, Written, merge
 
 DEFAULT: Final = "default"
-_MERGED: Final[tuple[type[Block], ...]] = (Cors, Headers, SecurityHeaders, Timeouts)
+_MERGED: Final[tuple[type[Block], ...]] = (Cors, Headers, SecurityHeaders, Timeouts, Trust)
 _ALWAYS: Final[Mapping[str, Block]] = {
     "security_headers": SecurityHeaders(),
     "timeouts": Timeouts(),

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from ostiary.errors import ConfigError
 from ostiary.language.document import Document, Noun
-from ostiary.plan.levels import level_faults
+from ostiary.plan.levels import guard_faults, level_faults
 from ostiary.plan.own import session_faults
 
 
-def noun_faults(document: Document) -> Iterator[tuple[Noun[object], ConfigError]]:
+def noun_faults(document: Document, *, guard: bool) -> Iterator[tuple[Noun[object], ConfigError]]:
     """Every fault that is no route's and no service's, with the noun that has it."""
     for provider in document.providers.values():
         if provider.value.type is None and provider.name != "local":
@@ -22,6 +22,8 @@ def noun_faults(document: Document) -> Iterator[tuple[Noun[object], ConfigError]
             yield provider, ConfigError("plan.provider-type", sentence, provider.place, hint)
     for gateway in document.gateways.values():
         for fault in level_faults(gateway):
+            yield gateway, fault
+        for fault in () if guard else guard_faults(gateway):
             yield gateway, fault
     if document.sessions is not None:
         for fault in session_faults(document.sessions):

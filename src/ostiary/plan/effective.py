@@ -11,6 +11,7 @@ from typing import Any
 
 from ostiary.plan.model import Plan, Route, Service, SignIn
 from ostiary.policy.rules import Level, Rule
+from ostiary.policy.words import risk_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +115,6 @@ def _rule(rule: Rule) -> str:
     conditions = [f"{key} {', '.join(values)}" for key, values in keys if values is not None]
     if rule.public:
         conditions.insert(0, "anybody")
+    if rule.risk is not None:
+        conditions.append(f"risk {risk_range(rule.risk)}")
     return f"{rule.effect} {rule.name}: {'; '.join(conditions) or 'any signed-in user'}"

@@ -83,6 +83,7 @@ _REMEDIES: Final[dict[str, str]] = {
     Remedy.MEMBERSHIP: "have the account named in the rule, or put into the group",
     Remedy.ACCOUNT: "use another account, or have the e-mail address of this one set",
     Remedy.REQUEST: "another method or path would be allowed",
+    Remedy.TRUST: "the risk falls when the verdicts that score it expire or are lifted",
     Remedy.OWNER: "only the owner of the rules can change this",
 }
 _OUTCOMES: Final = {

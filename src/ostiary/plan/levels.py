@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ostiary.errors import ConfigError
-from ostiary.features.access import AccessRule, Who
+from ostiary.features.access import AccessRule, Who, scores
 from ostiary.language.document import Noun
 from ostiary.language.patterns import origin_trouble, path_trouble
 from ostiary.language.written import Levelled
 from ostiary.policy.rules import Effect, Level, Rule
+from ostiary.wire import GUARD_WHEEL
 
 _IDENTITY = ("users", "groups", "email_domains")
 
@@ -54,6 +55,7 @@ def _rule(noun: Noun[Levelled], index: int, rule: AccessRule) -> Rule | None:
         email_domains=_set([domain.lower() for domain in domains] if domains else None),
         methods=_set(who.methods),
         paths=_set(who.paths),
+        risk=None if who.risk is None else scores(who.risk),
     )
 
 
@@ -105,8 +107,31 @@ def _who_faults(noun: Noun[Levelled], index: int, effect: str, who: Who) -> Iter
             yield fault(trouble.code, trouble.sentence, trouble.hint, "paths", position)
 
 
+def guard_faults(noun: Noun[Levelled]) -> Iterator[ConfigError]:
+    """What of the noun needs the guard, where there is none."""
+
+    def fault(key: str, *steps: str | int) -> ConfigError:
+        return ConfigError(
+            "plan.guard",
+            f"{noun}: `{key}` needs the guard, and this installation has none",
+            noun.at(*steps),
+            f"install the wheel `{GUARD_WHEEL}` where the control plane runs, or take it away",
+        )
+
+    if noun.value.trust is not None:
+        yield fault("trust", "trust")
+    for index, rule in enumerate(noun.value.access or ()):
+        for effect, who in (("allow", rule.allow), ("deny", rule.deny)):
+            if who is not None and who.risk is not None:
+                yield fault("risk", "access", index, effect, "risk")
+
+
 def level_warnings(noun: Noun[Levelled]) -> Iterator[str]:
     """What is sound and yet probably not meant."""
+    trust = noun.value.trust
+    if trust is not None and trust.then == "keep":
+        place = noun.at("trust", "then")
+        yield f"{place}: {noun} goes on while newer verdicts may be missing: {trust.because}"
     for index, rule in enumerate(noun.value.access or ()):
         if rule.deny is not None and rule.deny.paths:
             yield (

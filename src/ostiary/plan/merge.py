@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import inf
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -83,7 +83,7 @@ def _join(values: dict[str, Any], each: Written, path: tuple[str, ...], notes: _
             continue
         upper = values.get(name)
         if upper is not None:
-            sentence = _loosens(rules[name], upper, value)
+            sentence = _loosens(rules[name], upper, value, words(type(block), name))
             if sentence:
                 wrote = f"{sentence}, as {notes.origins[here]} wrote"
                 notes.looser.append(Looser(owner, here, wrote))
@@ -105,7 +105,16 @@ def merges(model: type[BaseModel]) -> Mapping[str, Merge]:
     return found
 
 
-def _loosens(rule: Merge, upper: Any, lower: Any) -> str:
+@cache
+def words(model: type[BaseModel], name: str) -> tuple[Any, ...]:
+    """The words of a field that takes one of several, in their order; of others, nothing."""
+    kind = model.model_fields[name].annotation
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _loosens(rule: Merge, upper: Any, lower: Any, order: Sequence[Any]) -> str:
+    if rule is Merge.ORDERED and order.index(lower) > order.index(upper):
+        return f"{show(lower)} is looser than {show(upper)}"
     if rule is Merge.SUBSET:
         extra = [item for item in lower if item not in upper]
         return f"{show(extra[0])} is not among {', '.join(map(str, upper))}" if extra else ""

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from ostiary.errors import NOWHERE, Place
 from ostiary.features.fragment import Block
+from ostiary.features.trust import Trust
 from ostiary.names import Key
 from ostiary.policy.rules import Level
 
@@ -83,6 +84,8 @@ class Service:
     connect_timeout: float
     """Seconds."""
     place: Place
+    trust: Trust | None = None
+    """What its mini gateway does while the newest verdicts may be missing."""
 
 
 class PathKind(StrEnum):

@@ -13,10 +13,14 @@ from ostiary.plan.study import Student, Study
 
 
 class Resolver:
-    """Resolves one document after another; remembers what did not change."""
+    """Resolves one document after another; remembers what did not change.
 
-    def __init__(self) -> None:
-        self._student = Student()
+    Without a `guard` in the installation, what needs one is a fault.
+    """
+
+    def __init__(self, *, guard: bool = False) -> None:
+        self._guard = guard
+        self._student = Student(guard=guard)
 
     def resolve(self, document: Document) -> Plan:
         """The plan of `document`. Raises `Faults` with every fault there is."""
@@ -35,7 +39,7 @@ class Resolver:
 
     def _study(self, document: Document) -> Study:
         # Whoever did not come to the end is not asked again: it remembers half of a document.
-        student, self._student = self._student, Student()
+        student, self._student = self._student, Student(guard=self._guard)
         study = student.study(document)
         self._student = student
         return study

@@ -17,7 +17,7 @@ from ostiary.names import Key, local
 from ostiary.patched import Patched
 from ostiary.plan import model
 from ostiary.plan.attached import idle, turned_away, unattached
-from ostiary.plan.levels import level_faults, level_warnings
+from ostiary.plan.levels import guard_faults, level_faults, level_warnings
 from ostiary.plan.services import service, service_faults
 
 Nouns = Mapping[str, Noun[Service]]
@@ -36,8 +36,9 @@ class _Entry:
 class Roll:
     """Every service of the document. A new one is needed when the gateways change."""
 
-    def __init__(self, gateways: Mapping[str, Noun[Gateway]]) -> None:
+    def __init__(self, gateways: Mapping[str, Noun[Gateway]], *, guard: bool) -> None:
         self._gateways = gateways
+        self._guard = guard
         self._uneasy: dict[str, _Entry] = {}
         """Those of which something has to be said."""
         self.services: Patched[Key, model.Service] = Patched()
@@ -80,7 +81,8 @@ class Roll:
         return (warning for one in self._uneasy.values() for warning in one.warnings)
 
     def _say(self, noun: Noun[Service], callers: tuple[Key, ...]) -> None:
-        faults = (*service_faults(noun, self._gateways), *level_faults(noun))
+        needs = () if self._guard else guard_faults(noun)
+        faults = (*service_faults(noun, self._gateways), *level_faults(noun), *needs)
         lost = None if callers else unattached(noun)
         unused = () if callers or lost is not None else (idle(noun),)
         warnings = (*unused, *turned_away(noun, callers), *level_warnings(noun))

@@ -22,7 +22,14 @@ from ostiary.names import Key, local
 from ostiary.plan.blocks import Effective, effective
 from ostiary.plan.doors import Door
 from ostiary.plan.hosts import certified, covers
-from ostiary.plan.levels import groups, level, level_faults, level_warnings, needs_identity
+from ostiary.plan.levels import (
+    groups,
+    guard_faults,
+    level,
+    level_faults,
+    level_warnings,
+    needs_identity,
+)
 from ostiary.plan.model import PathKind, PathMatch, Route
 from ostiary.plan.policy import PolicyRecord
 from ostiary.policy.rules import Level
@@ -36,6 +43,8 @@ class Around(NamedTuple):
     service: Noun[Service] | None
     service_key: Key | None
     providers: tuple[str, ...]
+    guard: bool = False
+    """Whether the installation has one."""
 
 
 Spot: TypeAlias = tuple[Key, str, str]
@@ -103,6 +112,7 @@ def resolve_route(
     levels = tuple(found for each in order if (found := level(each)) is not None)
     login = made.login is not None
     faults += level_faults(noun)
+    faults += [] if around.guard else guard_faults(noun)
     faults += _identity_faults(noun, levels, login=login)
     faults += _limit_faults(noun, login=login)
     faults += _provider_faults(made, around)

@@ -30,6 +30,7 @@ def service(noun: Noun[written.Service], callers: tuple[Key, ...]) -> Service:
         level=level(noun),
         connect_timeout=seconds(noun.value.connect_timeout),
         place=noun.place,
+        trust=noun.value.trust,
     )
 
 

@@ -55,13 +55,14 @@ class Study:
 class Student:
     """Studies one document after another; remembers what did not change."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, guard: bool = False) -> None:
+        self._guard = guard
         self._document = Document()
         self._doors: dict[str, tuple[Door, list[ConfigError]]] = {}
         self._arounds: dict[tuple[str, str | None], Around] = {}
         self._routes: Patched[str, Resolution] = Patched()
         self._tally = Tally()
-        self._roll = Roll({})
+        self._roll = Roll({}, guard=guard)
 
     def study(self, document: Document) -> Study:
         """What `document` comes to, and everything that is wrong with it."""
@@ -71,7 +72,7 @@ class Student:
         tally, roll = self._tally, self._roll
         doubtful = [(one.noun, fault) for one in tally.doubtful for fault in one.faults]
         found += doubtful
-        found += noun_faults(document)
+        found += noun_faults(document, guard=self._guard)
         found += roll.faults()
         found += port_faults(document.gateways.values(), roll.minis.values())
         if tally.clashes:
@@ -111,7 +112,7 @@ class Student:
             # Every route depends on them.
             before = Document()
             self._arounds, self._routes, self._tally = {}, Patched(), Tally()
-            self._roll = Roll(document.gateways)
+            self._roll = Roll(document.gateways, guard=self._guard)
         services = differences(document.services, before.services)
         self._look_around(document, doors, services)
         called = self._resolve_routes(document, before, services)
@@ -123,13 +124,13 @@ class Student:
         """Bring `_arounds` up to `document`; `services` came, went or changed."""
         providers = tuple(document.providers)
         for name, each in doors.items():
-            self._arounds[name, None] = Around(each, None, None, providers)
+            self._arounds[name, None] = Around(each, None, None, providers, self._guard)
             for to in services:
                 noun = document.services.get(to)
                 if noun is None:
                     self._arounds.pop((name, to), None)
                 else:
-                    self._arounds[name, to] = Around(each, noun, local(to), providers)
+                    self._arounds[name, to] = Around(each, noun, local(to), providers, self._guard)
 
     def _resolve_routes(
         self, document: Document, before: Document, services: Iterable[str]

@@ -33,6 +33,8 @@ def examine(rule: Rule, inputs: Inputs) -> Iterator[tuple[str, Outcome]]:
         yield "methods", _truth(inputs.method in rule.methods)
     if rule.paths is not None:
         yield "paths", _truth(any(path_matches(p, inputs.path) for p in rule.paths))
+    if rule.risk is not None:
+        yield "risk", _risk(rule.risk, inputs.risk)
     if needs_identity(rule) and inputs.identity is None:
         yield "identity", Outcome.ABSENT
     elif inputs.identity is not None:
@@ -90,6 +92,11 @@ def _domains(domains: tuple[str, ...], email: str) -> Outcome:
         return Outcome.ABSENT
     domain = lower(email.rpartition("@")[2])
     return _truth(any(domain == lower(wanted) for wanted in domains))
+
+
+def _risk(wanted: tuple[int, int], risk: int | None) -> Outcome:
+    least, highest = wanted
+    return Outcome.ABSENT if risk is None else _truth(least <= risk <= highest)
 
 
 def _truth(value: bool) -> Outcome:  # noqa: FBT001  it is the whole input

@@ -39,6 +39,7 @@ _REMEDIES: Final = {
     "email_domains": Remedy.ACCOUNT,
     "methods": Remedy.REQUEST,
     "paths": Remedy.REQUEST,
+    "risk": Remedy.TRUST,
 }
 
 

@@ -7,8 +7,14 @@ compiler, `login` and `explain`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+LEAST_RISK: Final = 0
+"""The score of whom no verdict scores."""
+HIGHEST_RISK: Final = 100
 
 
 class Effect(StrEnum):
@@ -24,7 +30,7 @@ class Rule:
 
     `name` is the public label (`route/access[2]` when the writer gave none). `paths` are patterns:
     `/x` exact, `/x/*` that prefix and `/x` itself, `/*` everything. `public` means that no
-    identity is asked for; it goes with `methods` and `paths` only.
+    identity is asked for; it goes with `methods`, `paths` and `risk` only.
     """
 
     name: str
@@ -35,6 +41,8 @@ class Rule:
     email_domains: tuple[str, ...] | None = None
     methods: tuple[str, ...] | None = None
     paths: tuple[str, ...] | None = None
+    risk: tuple[int, int] | None = None
+    """The least and the highest score, both within `LEAST_RISK` and `HIGHEST_RISK`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,11 @@ class Level:
     owner: str
     """`gateway main`, `route notes`, `service notes`: named in refusals."""
     rules: tuple[Rule, ...]
+
+
+def reads_risk(levels: Iterable[Level]) -> bool:
+    """Whether a rule of `levels` asks for the risk."""
+    return any(rule.risk is not None for level in levels for rule in level.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,8 @@ class Inputs:
     path: str
     identity: Identity | None = None
     """None when nobody is signed in or the credential is for another host."""
+    risk: int | None = None
+    """The highest score of whoever asks; None when nobody says, as without the guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,8 @@ class Remedy(StrEnum):
     """Use another account, or have the e-mail address of this one set."""
     REQUEST = "request"
     """Another method or path would be allowed."""
+    TRUST = "trust"
+    """A lower risk: what scores this account, device or address ends."""
     OWNER = "owner"
     """Only the owner of the rules can change this."""
 

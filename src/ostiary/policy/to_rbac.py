@@ -17,9 +17,16 @@ from itertools import count
 from typing import Final
 
 from ostiary.policy.conditions import is_address, needs_identity
-from ostiary.policy.rules import Effect, Level, Rule
-from ostiary.protos.messages import cel, matcher, rbac, route
-from ostiary.wire import JWT_METADATA, RBAC_METADATA, SESSION_KEY, SHADOW_RESULT
+from ostiary.policy.rules import HIGHEST_RISK, LEAST_RISK, Effect, Level, Rule
+from ostiary.protos.messages import cel, matcher, rbac, route, types
+from ostiary.wire import (
+    JWT_METADATA,
+    RBAC_METADATA,
+    RISK_KEY,
+    SESSION_KEY,
+    SHADOW_RESULT,
+    TRUST_METADATA,
+)
 
 Expression = rbac.Permission | bool
 """A permission, or a truth that is known while compiling."""
@@ -81,6 +88,7 @@ def _opens_to_all(level: Level) -> bool:
         rule.effect is Effect.ALLOW
         and not needs_identity(rule)
         and rule.methods is None
+        and rule.risk is None
         and (rule.paths is None or "/*" in rule.paths)
         for rule in level.rules
     )
@@ -187,11 +195,14 @@ def _level(level: Level, credential: Credential | None) -> Expression:
 
 
 def _allows(rules: Sequence[Rule], credential: Credential | None) -> Expression:
-    """Rules with the same methods and paths share the test of them."""
-    shared: dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], list[Rule]] = {}
+    """Rules with the same methods, paths and risk share the test of them."""
+    shared: dict[tuple[object, ...], list[Rule]] = {}
     for rule in rules:
-        shared.setdefault((rule.methods, rule.paths), []).append(rule)
-    return some(every([_request(alike[0]), _who(alike, credential)]) for alike in shared.values())
+        shared.setdefault((rule.methods, rule.paths, rule.risk), []).append(rule)
+    return some(
+        every([_request(alike[0]), _is_risk(alike[0].risk), _who(alike, credential)])
+        for alike in shared.values()
+    )
 
 
 def _who(rules: Sequence[Rule], credential: Credential | None) -> Expression:
@@ -221,9 +232,11 @@ def _identity(rule: Rule, credential: Credential) -> Expression:
 
 def _deny(rule: Rule, credential: Credential | None) -> Expression:
     """A `deny`: every key holds or its input is absent."""
-    if credential is None:
-        return _request(rule)
     parts = [_request(rule)]
+    if rule.risk is not None:
+        parts.append(some([_is_risk(rule.risk), never(_is_risk((LEAST_RISK, HIGHEST_RISK)))]))
+    if credential is None:
+        return every(parts)
     if rule.users is not None:
         unknown = [never(_has(credential, "sub", ".+"))]
         if any(is_address(user) for user in rule.users):
@@ -246,6 +259,20 @@ def _request(rule: Rule) -> Expression:
     methods = True if rule.methods is None else some(_method(one) for one in rule.methods)
     paths = True if rule.paths is None else some(_path(one) for one in rule.paths)
     return every([paths, methods])
+
+
+def _is_risk(wanted: tuple[int, int] | None) -> Expression:
+    """The score is a number from the first to the second; without one it is none of them."""
+    if wanted is None:
+        return True
+    least, highest = wanted
+    score = matcher.DoubleMatcher(range=types.DoubleRange(start=least, end=highest + 1))
+    metadata = matcher.MetadataMatcher(
+        filter=TRUST_METADATA,
+        path=[matcher.MetadataMatcher.PathSegment(key=RISK_KEY)],
+        value=matcher.ValueMatcher(double_match=score),
+    )
+    return rbac.Permission(sourced_metadata=rbac.SourcedMetadata(metadata_matcher=metadata))
 
 
 def _method(name: str) -> Expression:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ostiary.policy.rules import Effect, Rule
+from ostiary.policy.rules import HIGHEST_RISK, LEAST_RISK, Effect, Rule
 
 
 def describe(rule: Rule) -> str:
@@ -13,7 +13,8 @@ def describe(rule: Rule) -> str:
     verb = "allow" if rule.effect is Effect.ALLOW else "deny"
     what = [f"to {either(rule.methods)}"] if rule.methods is not None else []
     where = [either([_path(path) for path in rule.paths])] if rule.paths is not None else []
-    return " ".join([verb, who, *what, *where])
+    when = [f"at {_risk(rule.risk)}"] if rule.risk is not None else []
+    return " ".join([verb, who, *what, *where, *when])
 
 
 def condition(rule: Rule, key: str) -> str:
@@ -25,6 +26,7 @@ def condition(rule: Rule, key: str) -> str:
         "email_domains": f"an e-mail address at {either(rule.email_domains or ())}",
         "methods": f"the method {either(rule.methods or ())}",
         "paths": f"a path {either([_path(path) for path in rule.paths or ()])}",
+        "risk": _risk(rule.risk or (LEAST_RISK, HIGHEST_RISK)),
     }
     return f"needs {texts[key]}"
 
@@ -52,6 +54,18 @@ def _who(rule: Rule) -> str:
     if rule.public or rule.effect is Effect.DENY:
         return "everybody"
     return "whoever is signed in"
+
+
+def _risk(wanted: tuple[int, int]) -> str:
+    return f"a risk {risk_range(wanted)}"
+
+
+def risk_range(wanted: tuple[int, int]) -> str:
+    """`below 60`, or `of 60 or more`."""
+    least, highest = wanted
+    if least == LEAST_RISK:
+        return f"below {highest + 1}"
+    return f"of {least} or more" if highest == HIGHEST_RISK else f"of {least} to {highest}"
 
 
 def _path(pattern: str) -> str:

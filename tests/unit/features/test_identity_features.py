@@ -43,7 +43,7 @@ GUARDS = (cross_site, sessions, access, gate, login, hygiene)
 
 def _jwt_filters() -> list[object]:
     mini = assertion.MiniSite("ostiary", '{"keys":[]}', "spiffe://t/s", "gv", 3_600)
-    return [*(one.config for one in sessions.slots(LISTENER)), assertion.verify(mini)]
+    return [*(one.config for one in sessions.slots(LISTENER)), assertion.verify(mini, None)]
 
 
 def test_every_jwt_provider_is_strict_and_cached() -> None:
@@ -98,6 +98,7 @@ def test_a_route_with_login_has_every_stage() -> None:
             Stage.SHED,
             Stage.PAGES,
             Stage.CORS,
+            Stage.TRUST,
             Stage.HOW_MUCH,
             Stage.WHOLE,
             Stage.ROUTE,

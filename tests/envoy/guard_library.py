@@ -1,0 +1,33 @@
+"""Where the guard's shared library is, for tests that load it into a real Envoy.
+
+Of the wheel, or of the folder in `OSTIARY_GUARD_FOLDER` while the guard itself is being built.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+SEARCH_PATH = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH"
+
+
+def folder() -> Path | None:
+    """The folder of `libostiary_guard.so`; None where there is no guard."""
+    named = os.environ.get("OSTIARY_GUARD_FOLDER")
+    if named:
+        return Path(named)
+    if importlib.util.find_spec("ostiary_guard") is None:
+        return None
+    module = importlib.import_module("ostiary_guard")
+    return Path(module.module_path()).parent
+
+
+def needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Envoy of this test finds the guard, or the test is skipped and says so."""
+    found = folder()
+    if found is None:
+        pytest.skip("the wheel ostiary-guard is not installed: `make guard` builds it")
+    monkeypatch.setenv(SEARCH_PATH, str(found))
