@@ -14,6 +14,8 @@ EMAILS = ("", "ann@corp.example", "ann@CORP.example", "bob@evil.example", "x@sub
 DOMAINS = ("corp.example", "Corp.Example", "evil.example", "sub.corp.example")
 GROUPS = ("staff", "ops", "Staff")
 METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
+RANGES = ((0, 59), (60, 100), (0, 0), (100, 100), (1, 100), (0, 40))
+SCORES = (None, 0, 0, 0, 1, 40, 41, 59, 60, 61, 100)
 PATTERNS = ("/*", "/", "/admin", "/admin/*", "/Admin/*", "/a/b/*", "/a%20b", "/admin/", "/a/*")
 PATHS = (
     "/",
@@ -74,11 +76,13 @@ class Request:
     method: str
     path: str
     credential: Credential | None
+    risk: int | None = None
+    """None: nobody says."""
 
     def inputs(self, normal_path: str) -> Inputs:
         """As `decide` sees it, with the path as the proxy normalised it."""
         identity = self.credential.identity if self.credential else None
-        return Inputs(self.method, normal_path.partition("?")[0], identity)
+        return Inputs(self.method, normal_path.partition("?")[0], identity, self.risk)
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def rules(name: str) -> st.SearchStrategy[Rule]:
         email_domains=_some(DOMAINS),
         methods=_some(METHODS),
         paths=_some(PATTERNS),
+        risk=st.none() | st.none() | st.none() | st.sampled_from(RANGES),
     )
 
 
@@ -117,7 +122,8 @@ def simple_rules(name: str) -> st.SearchStrategy[Rule]:
 
     def build(effect: Effect, key: str, rule: Rule) -> Rule:
         kept = {k: getattr(rule, k) or v[:2] if k == key else None for k, v in keys.items()}
-        return Rule(name, effect, key == "public", methods=rule.methods, paths=rule.paths, **kept)
+        keys_of_all = {"methods": rule.methods, "paths": rule.paths, "risk": rule.risk}
+        return Rule(name, effect, key == "public", **keys_of_all, **kept)
 
     effects = st.sampled_from([Effect.ALLOW] * 5 + [Effect.DENY])
     return st.builds(build, effects, one, rules(name))
@@ -161,6 +167,7 @@ def requests() -> st.SearchStrategy[Request]:
         st.sampled_from(METHODS),
         st.sampled_from(PATHS),
         st.none() | credentials() | credentials() | credentials(),
+        st.sampled_from(SCORES),
     )
 
 

@@ -1,7 +1,8 @@
 """`decide` against a real Envoy: on generated policies and requests they never differ.
 
 Each example is one Envoy with many policies, each a host of its own, and the same requests to all
-of them. Claims come from really signed tokens. The path that `decide` judges is the one that Envoy
+of them. Claims come from really signed tokens, verified by Envoy's own filter or by the guard; a
+score comes from a header of the test's own. The path that `decide` judges is the one that Envoy
 says it saw, so that odd paths test the rules and not a second normaliser.
 """
 
@@ -14,9 +15,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import guard_library
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from identity_rig import GROUP_SET, ISSUER, SIGN_IN, envoy, fold, free_port, static_listener
@@ -25,34 +28,63 @@ from joserfc.jwk import ECKey
 from policies import Batch, Credential, Policy, Request, batches
 
 from ostiary.features import access, sessions
-from ostiary.features.fragment import ListenerSite, Site
+from ostiary.features import guard as guards
+from ostiary.features.fragment import Filter, ListenerSite, Site, Stage
 from ostiary.names import local
 from ostiary.policy.decide import decide
-from ostiary.policy.rules import Allow
+from ostiary.policy.rules import LEAST_RISK, Allow
 from ostiary.protos import pack
 from ostiary.protos.messages import accesslog, bootstrap, core, hcm, route, router, wkt
-from ostiary.wire import SESSION_AUDIENCE, SESSION_COOKIE
+from ostiary.protos.pool import enum, message_class
+from ostiary.wire import (
+    RISK_KEY,
+    SESSION_AUDIENCE,
+    SESSION_COOKIE,
+    SESSION_TYPE,
+    TRUST_METADATA,
+)
 
 pytestmark = pytest.mark.envoy
 
 EXAMPLES = 7
 SIZE = 40
 SAW = "x-saw-path"
+SCORE = "x-test-score"
 KEY = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256", "use": "sig"})
 FORGER = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256", "use": "sig"})
 
 
-@settings(
+FULLY = settings(
     max_examples=EXAMPLES,
     deadline=None,
     database=None,  # a failure then prints its seed, and no run depends on another
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+@FULLY
 @given(batch=batches(SIZE))
 def test_envoy_and_decide_never_differ(batch: Batch) -> None:
+    never_differ(batch, guard=False)
+
+
+@FULLY
+@given(batch=batches(SIZE))
+def test_envoy_with_the_guard_and_decide_never_differ(
+    monkeypatch: pytest.MonkeyPatch, batch: Batch
+) -> None:
+    guard_library.needed(monkeypatch)
+    never_differ(batch, guard=True)
+
+
+def never_differ(batch: Batch, *, guard: bool) -> None:
+    """Every request of `batch` passes or is refused as `decide` says."""
     outcomes: Counter[bool] = Counter()
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), batch.policies) as client:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), batch.policies, guard=guard) as client,
+    ):
         for number, policy in enumerate(batch.policies):
             for request in batch.requests:
                 passed, path = client.ask(number, policy, request)
@@ -60,7 +92,10 @@ def test_envoy_and_decide_never_differ(batch: Batch) -> None:
                     continue
                 inputs = request.inputs(path)
                 if not policy.login:
-                    inputs = type(inputs)(inputs.method, inputs.path, None)
+                    inputs = replace(inputs, identity=None)
+                if guard and inputs.risk is None:
+                    # The guard always says one: that of whom no verdict scores.
+                    inputs = replace(inputs, risk=LEAST_RISK)
                 meant = decide(policy.levels, inputs)
                 outcomes[passed] += 1
                 if passed != isinstance(meant, Allow):
@@ -85,6 +120,8 @@ class Client:
         if request.credential is not None:
             token = self._token(request.credential, host)
             headers["cookie"] = f"{SESSION_COOKIE}={token}"
+        if request.risk is not None:
+            headers[SCORE] = str(request.risk)
         self._connection.request(request.method, request.path, headers=headers)
         got = self._connection.getresponse()
         got.read()
@@ -102,7 +139,7 @@ class Client:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, batch: Sequence[Policy]) -> Iterator[Client]:
+def serving(folder: Path, batch: Sequence[Policy], *, guard: bool) -> Iterator[Client]:
     """An Envoy that answers 200 wherever a policy of `batch` lets it."""
     facts = ListenerSite(
         issuer=ISSUER,
@@ -113,8 +150,12 @@ def serving(folder: Path, batch: Sequence[Policy]) -> Iterator[Client]:
         token_lifetime=60,
         absolute_lifetime=600,
         offline_grace=0,
+        guard=guard,
     )
-    filters = sorted([*sessions.slots(facts), *access.slots(facts)], key=lambda f: f.stage)
+    slots = [*sessions.slots(facts), *guards.slots(facts), *access.slots(facts)]
+    filters = sorted(slots, key=lambda f: f.stage)
+    before = [one for one in filters if one.stage < Stage.MAY]
+    after = [one for one in filters if one.stage >= Stage.MAY]
     saw = core.HeaderValueOption(header=core.HeaderValue(key=SAW, value="%REQ(:PATH)%"))
     always = accesslog.AccessLogFilter(
         header_filter=accesslog.HeaderFilter(
@@ -130,14 +171,13 @@ def serving(folder: Path, batch: Sequence[Policy]) -> Iterator[Client]:
         ),
         route_config=route.RouteConfiguration(
             name="routes",
-            virtual_hosts=[_virtual_host(n, policy) for n, policy in enumerate(batch)],
+            virtual_hosts=[_virtual_host(n, policy, guard=guard) for n, policy in enumerate(batch)],
             response_headers_to_add=[saw],
         ),
         http_filters=[
-            *(
-                hcm.HttpFilter(name=f.name, typed_config=pack(f.config), disabled=True)
-                for f in filters
-            ),
+            *map(_off, before),
+            _scored(),
+            *map(_off, after),
             hcm.HttpFilter(name="router", typed_config=pack(router.Router())),
         ],
     )
@@ -155,7 +195,22 @@ def _host(number: int, policy: Policy) -> str:
     return f"*.p{number}.test" if policy.wildcard else f"p{number}.test"
 
 
-def _virtual_host(number: int, policy: Policy) -> Any:
+def _off(one: Filter) -> Any:
+    return hcm.HttpFilter(name=one.name, typed_config=pack(one.config), disabled=True)
+
+
+def _scored() -> Any:
+    """The score of a request is what its header says: where the guard would write it."""
+    filters = "envoy.extensions.filters.http.header_to_metadata.v3.Config"
+    config: Any = message_class(filters)()
+    rule = config.request_rules.add(header=SCORE)
+    rule.on_header_present.metadata_namespace = TRUST_METADATA
+    rule.on_header_present.key = RISK_KEY
+    rule.on_header_present.type = enum(f"{filters}.ValueType").Value("NUMBER")
+    return hcm.HttpFilter(name="scored", typed_config=pack(config))
+
+
+def _virtual_host(number: int, policy: Policy, *, guard: bool) -> Any:
     host = _host(number, policy)
     site = Site(
         route=local("r"),
@@ -164,10 +219,10 @@ def _virtual_host(number: int, policy: Policy) -> Any:
         levels=policy.levels,
         policy="hash",
         sign_in=SIGN_IN if policy.login else None,
+        guard=guard,
     )
-    made = fold(
-        site, [sessions.fragment(site), access.fragment(site)], route.RouteMatch(prefix="/"), ""
-    )
+    parts = [feature.fragment(site) for feature in (sessions, guards, access)]
+    made = fold(site, parts, route.RouteMatch(prefix="/"), "")
     made.direct_response.status = 200
     return route.VirtualHost(name=host, domains=[host], routes=[made])
 
@@ -188,4 +243,4 @@ def _token(credential: Credential, host: str) -> str:
     }
     present = {name: value for name, value in claims.items() if value is not None}
     key = FORGER if credential.flaw == "forged" else KEY
-    return str(tokens.encode({"alg": "ES256", "kid": "k1"}, present, key))
+    return str(tokens.encode({"alg": "ES256", "kid": "k1", "typ": SESSION_TYPE}, present, key))
