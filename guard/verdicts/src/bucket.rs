@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// At most `rate` requests in any `per_ms`, smoothed: the generic cell rate algorithm in one word.
 #[derive(Debug)]
 pub struct Bucket {
+    /// As the verdict says it.
+    pub(crate) rate: u32,
+    pub(crate) per_ms: u32,
     /// Microseconds one request costs.
     cost: u64,
     /// Microseconds that may be used in advance.
@@ -19,9 +22,12 @@ impl Bucket {
     pub fn new(rate: u32, per_ms: u32) -> Self {
         let whole = u64::from(per_ms.max(1)) * 1000;
         let cost = (whole / u64::from(rate.max(1))).max(1);
+        let burst = whole - cost.min(whole);
         Self {
+            rate,
+            per_ms,
             cost,
-            burst: whole - cost.min(whole),
+            burst,
             full_at: AtomicU64::new(0),
         }
     }

@@ -16,10 +16,21 @@ pub const LONGEST_KEY: usize = 1024;
 /// One thing a request can be known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key<'a> {
-    /// Anything that is compared byte by byte.
+    /// Anything that is compared byte by byte; of kind `Address` it is read as an address.
     Named(Kind, &'a str),
     /// An address.
     Address(IpAddr),
+}
+
+impl Key<'_> {
+    /// The address it is, if it is a single one.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Named(Kind::Address, text) => text.parse().ok(),
+            Self::Named(..) => None,
+        }
+    }
 }
 
 /// The seeds of one table, chosen at random by whoever makes it.
@@ -59,7 +70,10 @@ impl Range {
     /// `192.0.2.7` or `2001:db8::/32`; None when it is neither, or has bits beyond its length.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length.parse::<u8>().ok()?)),
+            Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (address, Some(length.parse::<u8>().ok()?))
+            }
+            Some(_) => return None,
             None => (text, None),
         };
         let whole = Self::of(address.parse().ok()?);
@@ -133,6 +147,7 @@ mod tests {
             "x",
             "192.0.2.7/24",
             "192.0.2.0/33",
+            "192.0.2.0/+24",
             "2001:db8::/129",
             "192.0.2.0/",
         ] {

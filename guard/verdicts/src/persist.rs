@@ -1,161 +1,206 @@
-//! The last table as bytes, for the disk: known at once after a restart, and stale until confirmed.
+//! The last table as bytes, for a start without the control plane.
 //!
-//! A line of its own at the front, then gRPC-framed entries, then a checksum. Names are not in it:
-//! the hashes of the table are, with the seeds under which they were made.
+//! Names are not in it, hashes and their seeds are: keep the file to yourself (mode 0600).
 
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use prost::Message;
-use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::session::Session;
-use crate::table::{Entry, Settings, Table};
+use crate::bucket::Bucket;
+use crate::held::{Entry, PLACES, Place};
+use crate::key::Hash;
+use crate::table::{Settings, Table, lock};
 
-const MARK: &[u8; 8] = b"ostiary1";
-const CHECK: usize = 8;
+const MAGIC: &[u8; 8] = b"ostiaryV";
+const VERSION: u8 = 1;
+const SUM: usize = 16;
 
-/// Why a file is of no use; nothing of it was taken.
+/// Why the bytes are no table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damaged(pub &'static str);
+pub enum Damaged {
+    /// Something else altogether, or nothing.
+    NotOurs,
+    /// Of another version of the guard.
+    Version(u8),
+    /// Not what was written.
+    Checksum,
+    /// Written wrongly.
+    Content,
+}
 
 impl fmt::Display for Damaged {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "the stored verdicts are not usable: {}", self.0)
+        match self {
+            Self::NotOurs => write!(out, "the saved verdicts are no table of verdicts"),
+            Self::Version(other) => write!(out, "the saved verdicts have version {other}, not 1"),
+            Self::Checksum => write!(out, "the saved verdicts are damaged: the checksum differs"),
+            Self::Content => write!(out, "the saved verdicts make no sense"),
+        }
     }
 }
 
 impl std::error::Error for Damaged {}
 
-#[derive(Clone, PartialEq, Message)]
-struct Stored {
-    #[prost(fixed64, repeated, tag = "1")]
-    seeds: Vec<u64>,
-    #[prost(string, tag = "2")]
-    epoch: String,
-    #[prost(uint64, tag = "3")]
-    applied: u64,
-    #[prost(message, repeated, tag = "4")]
-    entries: Vec<Row>,
+/// What [`load`] made of bytes. The table is never confirmed.
+pub struct Loaded {
+    /// Empty if the bytes are damaged.
+    pub table: Arc<Table>,
+    /// What to go on from, for [`crate::Session::new`].
+    pub resume: Option<(String, u64)>,
+    /// Why the table is empty.
+    pub problem: Option<Damaged>,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Row {
-    #[prost(fixed64, tag = "1")]
-    one: u64,
-    #[prost(fixed64, tag = "2")]
-    two: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    id: Vec<u8>,
-    #[prost(int64, tag = "4")]
-    since_ms: i64,
-    #[prost(int64, tag = "5")]
-    expires_ms: i64,
-    #[prost(string, tag = "6")]
-    reason: String,
-    #[prost(uint32, tag = "7")]
-    rate: u32,
-    #[prost(uint32, tag = "8")]
-    per_ms: u32,
-    #[prost(uint32, tag = "9")]
-    kind: u32,
-    #[prost(uint32, tag = "10")]
-    effect: u32,
-    #[prost(uint32, tag = "11")]
-    score: u32,
-    /// 0 for none; else the length plus one, plus 1000 for IPv6.
-    #[prost(uint32, tag = "12")]
-    range: u32,
-}
-
-/// Everything that `table` and `session` know.
+/// `table` as bytes, as of `applied` (epoch, sequence); None when it is not complete.
 #[must_use]
-pub fn dump(table: &Table, session: &Session) -> Vec<u8> {
-    let mut stored = Stored {
-        seeds: table.seeds().to_vec(),
-        epoch: session.epoch().to_owned(),
-        applied: session.applied(),
-        entries: Vec::with_capacity(table.entries()),
-    };
-    table.each(|hash, entry| stored.entries.push(row(hash, entry)));
-    let mut made = MARK.to_vec();
-    stored.encode(&mut made).unwrap_or_default();
-    let sum = checksum(&made);
-    made.extend_from_slice(&sum.to_le_bytes());
-    made
-}
-
-/// The table of [`dump`], not confirmed, with room for `most` verdicts.
-pub fn load(bytes: &[u8], most: usize) -> Result<(Arc<Table>, Session), Damaged> {
-    let body = bytes
-        .strip_prefix(MARK)
-        .ok_or(Damaged("it begins wrongly"))?;
-    let (body, sum) = body
-        .split_last_chunk::<CHECK>()
-        .ok_or(Damaged("it is cut off"))?;
-    if checksum(&bytes[..bytes.len() - CHECK]) != u64::from_le_bytes(*sum) {
-        return Err(Damaged("its checksum is wrong"));
-    }
-    let stored = Stored::decode(body).map_err(|_| Damaged("it cannot be read"))?;
-    let seeds = stored
-        .seeds
-        .try_into()
-        .map_err(|_| Damaged("it has no seeds"))?;
-    let table = Table::new(Settings { seeds, most });
-    for row in stored.entries {
-        let entry = entry(&table, &row).ok_or(Damaged("one of its entries makes no sense"))?;
-        if !table.take_back((row.one, row.two), entry) {
-            return Err(Damaged("it does not fit into this table"));
+pub fn dump(table: &Table, applied: Option<(&str, u64)>) -> Vec<u8> {
+    let (epoch, seq) = applied.unwrap_or_default();
+    let mut out = Vec::with_capacity(96 * table.entries() + 128);
+    out.extend_from_slice(MAGIC);
+    out.push(VERSION);
+    out.extend(table.seeds.0.iter().flat_map(|seed| seed.to_le_bytes()));
+    put_text(&mut out, epoch);
+    out.extend_from_slice(&seq.to_le_bytes());
+    for stripe in &table.stripes {
+        let stripe = lock(stripe);
+        for (hash, held) in &stripe.held {
+            held.all()
+                .iter()
+                .for_each(|entry| put_entry(&mut out, *hash, entry));
         }
     }
-    Ok((table, Session::resume(stored.epoch, stored.applied)))
+    let sum = checksum(&out);
+    out.extend_from_slice(&sum);
+    out
 }
 
-fn row(hash: (u64, u64), entry: &Entry) -> Row {
-    Row {
-        one: hash.0,
-        two: hash.1,
-        id: entry.id.to_vec(),
-        since_ms: entry.since_ms,
-        expires_ms: entry.expires_ms,
-        reason: entry.reason.to_string(),
-        rate: entry.rate,
-        per_ms: entry.per_ms,
-        kind: u32::from(entry.kind),
-        effect: u32::from(entry.effect),
-        score: u32::from(entry.score),
-        range: entry.range.map_or(0, |(v6, length)| {
-            u32::from(length) + 1 + if v6 { 1000 } else { 0 }
-        }),
+/// The table that [`dump`] wrote, with its seeds instead of those in `settings`; an empty one, and
+/// why, if the bytes are anything else.
+#[must_use]
+pub fn load(bytes: &[u8], settings: Settings) -> Loaded {
+    match read(bytes, settings) {
+        Ok((table, resume)) => Loaded {
+            table,
+            resume,
+            problem: None,
+        },
+        Err(problem) => Loaded {
+            table: Table::new(settings),
+            resume: None,
+            problem: Some(problem),
+        },
     }
 }
 
-fn entry(table: &Table, row: &Row) -> Option<Entry> {
-    let v6 = row.range >= 1000;
-    let length = row.range.checked_sub(if v6 { 1001 } else { 1 });
-    let range = match row.range {
-        0 => None,
-        _ => Some((v6, u8::try_from(length?).ok().filter(|one| *one <= 128)?)),
-    };
-    Some(Entry {
-        id: row.id.as_slice().try_into().ok()?,
-        since_ms: row.since_ms,
-        expires_ms: row.expires_ms,
-        reason: table.interned_reason(&row.reason),
-        rate: row.rate,
-        per_ms: row.per_ms,
-        round: 0,
-        kind: u8::try_from(row.kind).ok()?,
-        effect: u8::try_from(row.effect).ok()?,
-        score: u8::try_from(row.score).ok().filter(|one| *one <= 100)?,
-        range,
-    })
+type Read = (Arc<Table>, Option<(String, u64)>);
+
+fn read(bytes: &[u8], settings: Settings) -> Result<Read, Damaged> {
+    let rest = bytes.strip_prefix(MAGIC).ok_or(Damaged::NotOurs)?;
+    let version = *rest.first().ok_or(Damaged::NotOurs)?;
+    if version != VERSION {
+        return Err(Damaged::Version(version));
+    }
+    let (body, sum) = bytes
+        .split_at_checked(bytes.len().saturating_sub(SUM))
+        .unwrap_or_default();
+    if checksum(body) != sum {
+        return Err(Damaged::Checksum);
+    }
+    let mut from = Reader(body.get(MAGIC.len() + 1..).unwrap_or_default());
+    let seeds = [from.u64()?, from.u64()?];
+    let epoch = from.text()?.to_owned();
+    let seq = from.u64()?;
+    let table = Table::new(Settings { seeds, ..settings });
+    while !from.0.is_empty() {
+        let (hash, entry) = entry(&mut from, &table)?;
+        table.hold(hash, entry);
+    }
+    // A table that lost something is not what the sequence says.
+    let whole = !epoch.is_empty() && table.refused.load(Ordering::Acquire) == 0;
+    Ok((table, whole.then_some((epoch, seq))))
 }
 
-/// Against a disk that lost something, not against a writer: the folder is nobody else's.
-fn checksum(bytes: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(0, 0);
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let length = u8::try_from(text.len()).unwrap_or(0);
+    out.push(length);
+    out.extend_from_slice(&text.as_bytes()[..usize::from(length)]);
+}
+
+fn put_entry(out: &mut Vec<u8>, hash: Hash, entry: &Entry) {
+    out.extend_from_slice(&hash.0.to_le_bytes());
+    out.extend_from_slice(&hash.1.to_le_bytes());
+    out.extend_from_slice(&entry.id);
+    out.extend_from_slice(&entry.since_ms.to_le_bytes());
+    out.extend_from_slice(&entry.expires_ms.to_le_bytes());
+    out.extend_from_slice(&entry.place.0.to_le_bytes());
+    out.extend_from_slice(&[entry.kind, entry.effect, entry.score]);
+    put_text(out, &entry.reason);
+    let (rate, per_ms) = entry
+        .bucket
+        .as_ref()
+        .map_or((0, 0), |one| (one.rate, one.per_ms));
+    out.extend_from_slice(&rate.to_le_bytes());
+    out.extend_from_slice(&per_ms.to_le_bytes());
+}
+
+fn entry(from: &mut Reader<'_>, table: &Table) -> Result<(Hash, Entry), Damaged> {
+    let hash = (from.u64()?, from.u64()?);
+    let id = *from.take()?;
+    let since_ms = i64::from_le_bytes(*from.take()?);
+    let expires_ms = i64::from_le_bytes(*from.take()?);
+    let place = Place(u16::from_le_bytes(*from.take()?));
+    let [kind, effect, score] = *from.take()?;
+    let reason = table.reason(from.text()?);
+    let rate = u32::from_le_bytes(*from.take()?);
+    let per_ms = u32::from_le_bytes(*from.take()?);
+    if usize::from(place.0) >= PLACES || effect > 4 || score > 100 {
+        return Err(Damaged::Content);
+    }
+    let bucket = (rate > 0).then(|| Arc::new(Bucket::new(rate, per_ms)));
+    let entry = Entry {
+        id,
+        since_ms,
+        expires_ms,
+        reason,
+        bucket,
+        round: 0,
+        place,
+        kind,
+        effect,
+        score,
+    };
+    Ok((hash, entry))
+}
+
+fn checksum(bytes: &[u8]) -> [u8; SUM] {
+    let mut hasher = SipHasher24::new();
     hasher.write(bytes);
-    hasher.finish()
+    hasher.finish128().as_bytes()
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Result<&'a [u8; N], Damaged> {
+        let (head, rest) = self.0.split_first_chunk().ok_or(Damaged::Content)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn u64(&mut self) -> Result<u64, Damaged> {
+        Ok(u64::from_le_bytes(*self.take()?))
+    }
+
+    fn text(&mut self) -> Result<&'a str, Damaged> {
+        let [length] = *self.take()?;
+        let (text, rest) = self
+            .0
+            .split_at_checked(usize::from(length))
+            .ok_or(Damaged::Content)?;
+        self.0 = rest;
+        std::str::from_utf8(text).map_err(|_| Damaged::Content)
+    }
 }
