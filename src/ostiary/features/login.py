@@ -22,7 +22,13 @@ from ostiary.features.fragment import (
 )
 from ostiary.policy.to_rbac import opens_to_all, shadow_result
 from ostiary.protos.messages import core, ext_authz, matcher, mutation_rules, wkt
-from ostiary.wire import CONTEXT_POLICY, CONTEXT_ROUTE, HANDOVER_HEADER, JWT_METADATA
+from ostiary.wire import (
+    CONTEXT_POLICY,
+    CONTEXT_ROUTE,
+    HANDOVER_HEADER,
+    JWT_METADATA,
+    TRUST_METADATA,
+)
 
 TIMEOUT: Final = 2
 """Seconds that `login` has."""
@@ -64,7 +70,7 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:
         failure_mode_allow=True,
         failure_mode_allow_header_add=True,
         validate_mutations=True,
-        metadata_context_namespaces=[JWT_METADATA],
+        metadata_context_namespaces=[JWT_METADATA, *([TRUST_METADATA] if listener.guard else [])],
         allowed_headers=matcher.ListStringMatcher(
             patterns=[matcher.StringMatcher(exact=name) for name in SEEN_BY_LOGIN]
         ),
