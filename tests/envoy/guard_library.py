@@ -25,9 +25,9 @@ def folder() -> Path | None:
     return Path(module.module_path()).parent
 
 
-def needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every Envoy of this test finds the guard, or the test is skipped and says so."""
+def needed() -> None:
+    """Every Envoy that starts from here finds the guard, or the test is skipped and says so."""
     found = folder()
     if found is None:
         pytest.skip("the wheel ostiary-guard is not installed: `make guard` builds it")
-    monkeypatch.setenv(SEARCH_PATH, str(found))
+    os.environ[SEARCH_PATH] = str(found)

@@ -2,6 +2,7 @@
 
 The stand-in speaks real gRPC ext_authz and counts its calls; `Rig.answer` says what it answers.
 Filters and fragments are put together by the compiler's own two functions, and nothing else of it.
+In the mode `guard` the guard takes the place of the filters that stand in for it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import guard_library
 import identity_servers
 from google.protobuf.message import Message
 from joserfc import jwt as tokens
@@ -29,6 +31,7 @@ from ostiary.features import (
     access,
     cross_site,
     gate,
+    guard,
     hygiene,
     login,
     refusals,
@@ -59,11 +62,15 @@ from ostiary.wire import (
     AUTHZ_FAILED_HEADER,
     HANDOVER_AUDIENCE,
     HANDOVER_HEADER,
+    HANDOVER_TYPE,
     SESSION_AUDIENCE,
     SESSION_COOKIE,
+    SESSION_TYPE,
 )
 
-FEATURES = (cross_site, sessions, access, gate, login, hygiene)
+FEATURES = (cross_site, sessions, guard, access, gate, login, hygiene)
+MODES = ("stock", "guard")
+"""What a fixture of this rig is asked in turn; the second is skipped where no guard is."""
 ISSUER = "ostiary"
 GROUP_SET = "gv-1"
 SIGN_IN = SignInSite("login.test", "https://login.test:8443", GROUP_SET)
@@ -120,7 +127,8 @@ class Rig:
             "assertion": "the-assertion",
         } | claims
         present = {name: value for name, value in made.items() if value is not None}
-        header = {"alg": "ES256", "kid": "k1"}
+        kind = HANDOVER_TYPE if made["aud"] == HANDOVER_AUDIENCE else SESSION_TYPE
+        header = {"alg": "ES256", "kid": "k1", "typ": kind}
         return str(tokens.encode(header, present, key or self.key))
 
     def expired(self, seconds: int = 30, **claims: Any) -> str:
@@ -197,8 +205,13 @@ def site(path: str, levels: Any, **changes: Any) -> tuple[str, Site]:
 
 
 @contextlib.contextmanager
-def rig(folder: Path, sites: Sequence[tuple[str, Site]], offline_grace: int = 0) -> Iterator[Rig]:
+def rig(
+    folder: Path, sites: Sequence[tuple[str, Site]], offline_grace: int = 0, mode: str = "stock"
+) -> Iterator[Rig]:
     """Serve `sites` (path prefix, site); a longer prefix of one host wins."""
+    if mode == "guard":
+        guard_library.needed()
+    sites = [(prefix, replace(one, guard=mode == "guard")) for prefix, one in sites]
     key = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256", "use": "sig"})
     made = Rig(port=free_port(), key=key)
     upstream = made.upstream = identity_servers.upstream(made.extra_set_cookies)
@@ -212,6 +225,7 @@ def rig(folder: Path, sites: Sequence[tuple[str, Site]], offline_grace: int = 0)
         token_lifetime=60,
         absolute_lifetime=3600,
         offline_grace=offline_grace,
+        guard=mode == "guard",
     )
     clusters = [_cluster("app", upstream.server_port), _cluster("authz", login_port, http2=True)]
     config = bootstrap.Bootstrap(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from identity_rig import Rig, rig, site
+from identity_rig import MODES, Rig, rig, site
 
 from ostiary.policy.rules import Effect, Level, Rule
 
@@ -18,10 +18,10 @@ BURST = 60
 REFILLED = 20
 
 
-@pytest.fixture
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+@pytest.fixture(params=MODES)
+def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     sites = [site("/", STAFF), site("/other", STAFF)]
-    with rig(tmp_path_factory.mktemp("slow"), sites) as made:
+    with rig(tmp_path_factory.mktemp("slow"), sites, mode=request.param) as made:
         yield made
 
 

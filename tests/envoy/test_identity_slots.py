@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from identity_rig import Rig, refuse, rig, site
+from identity_rig import MODES, Rig, refuse, rig, site
 from joserfc.jwk import ECKey
 
 from ostiary.policy.rules import Effect, Level, Rule
@@ -34,8 +34,10 @@ NOBODY = Level("route none", (Rule("nobody", Effect.ALLOW, groups=("nobody",)),)
 NAVIGATE = {"sec-fetch-mode": "navigate", "accept": "text/html"}
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+@pytest.fixture(scope="module", params=MODES)
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rig]:
     sites = [
         site("/", (STAFF,)),
         site("/nobody", (NOBODY,)),
@@ -43,7 +45,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         site("/known", (PUBLIC,)),
         site("/", (STAFF,), host="*.wild.test"),
     ]
-    with rig(tmp_path_factory.mktemp("identity"), sites) as made:
+    with rig(tmp_path_factory.mktemp("identity"), sites, mode=request.param) as made:
         yield made
 
 

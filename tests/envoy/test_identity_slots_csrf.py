@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from identity_rig import Rig, refuse, rig, site
+from identity_rig import MODES, Rig, refuse, rig, site
 
 from ostiary.features.cors import Cors
 from ostiary.policy.rules import Effect, Level, Rule
@@ -20,14 +20,16 @@ FRIEND = "https://friend.test"
 SOCKET = {"connection": "Upgrade", "upgrade": "websocket"}
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+@pytest.fixture(scope="module", params=MODES)
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rig]:
     sites = [
         site("/", (ANYONE,)),
         site("/shared", (ANYONE,), blocks={"cors": Cors(origins=[FRIEND])}),
         site("/", (ANYONE,), host="*.wild.test", origin="https://*.wild.test:8443"),
     ]
-    with rig(tmp_path_factory.mktemp("csrf"), sites) as made:
+    with rig(tmp_path_factory.mktemp("csrf"), sites, mode=request.param) as made:
         yield made
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from identity_rig import Rig, rig, site
+from identity_rig import MODES, Rig, rig, site
 
 from ostiary.features.limits import Limit, Limits
 from ostiary.policy.rules import Effect, Level, Rule
@@ -21,8 +21,8 @@ def _limits(*limits: Limit) -> dict[str, Limits]:
     return {"limits": Limits(limits=limits)}
 
 
-@pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+@pytest.fixture(scope="module", params=MODES)
+def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     sites = [
         site("/user", (ANYONE,), blocks=_limits(Limit(rate="2/h", per="user"))),
         site("/address", (PUBLIC,), sign_in=None, blocks=_limits(Limit(rate="3/h"))),
@@ -34,7 +34,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         site("/fast", (PUBLIC,), sign_in=None, blocks=_limits(Limit(rate="20/s", burst=1))),
         site("/grpc", (PUBLIC,), sign_in=None, blocks=_limits(Limit(rate="1/h"))),
     ]
-    with rig(tmp_path_factory.mktemp("limits"), sites) as made:
+    with rig(tmp_path_factory.mktemp("limits"), sites, mode=request.param) as made:
         yield made
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from identity_rig import Rig, rig, site
+from identity_rig import MODES, Rig, rig, site
 
 from ostiary.policy.rules import Effect, Level, Rule
 from ostiary.wire import AUTHZ_FAILED_HEADER, OFFLINE_HEADER, REFRESH_COOKIE, SESSION_COOKIE
@@ -19,16 +19,22 @@ SITES = [site("/", (STAFF,)), site("/nobody", (NOBODY,))]
 GRACE = 120
 
 
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig(tmp_path_factory.mktemp("strict"), SITES) as made:
+@pytest.fixture(scope="module", params=MODES)
+def strict(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rig]:
+    with rig(tmp_path_factory.mktemp("strict"), SITES, mode=request.param) as made:
         made.login_server.stop(0).wait()
         yield made
 
 
-@pytest.fixture(scope="module")
-def graceful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig(tmp_path_factory.mktemp("graceful"), SITES, offline_grace=GRACE) as made:
+@pytest.fixture(scope="module", params=MODES)
+def graceful(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rig]:
+    with rig(
+        tmp_path_factory.mktemp("graceful"), SITES, offline_grace=GRACE, mode=request.param
+    ) as made:
         made.login_server.stop(0).wait()
         yield made
 

@@ -22,14 +22,12 @@ def test_a_document_becomes_what_its_page_shows(page: Path, request: pytest.Fixt
 
 @pytest.mark.envoy
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_real_envoy_finds_all_of_a_page_sound(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_real_envoy_finds_all_of_a_page_sound(page: Path, tmp_path: Path) -> None:
     import guard_library  # noqa: PLC0415  its folder is on the path by now
     from envoy_inline import verdict  # noqa: PLC0415  same
 
     if f"```yaml {WITH_GUARD}" in page.read_text():
-        guard_library.needed(monkeypatch)
+        guard_library.needed()
     for view in compile_page(page.read_text()).snapshot.views.values():
         assert verdict(view, tmp_path) == ""
 

@@ -71,10 +71,8 @@ def test_envoy_and_decide_never_differ(batch: Batch) -> None:
 
 @FULLY
 @given(batch=batches(SIZE))
-def test_envoy_with_the_guard_and_decide_never_differ(
-    monkeypatch: pytest.MonkeyPatch, batch: Batch
-) -> None:
-    guard_library.needed(monkeypatch)
+def test_envoy_with_the_guard_and_decide_never_differ(batch: Batch) -> None:
+    guard_library.needed()
     never_differ(batch, guard=True)
 
 
