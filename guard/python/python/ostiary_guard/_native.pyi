@@ -1,0 +1,5 @@
+"""The engines, in Rust."""
+
+from typing import Final
+
+__version__: Final[str]
