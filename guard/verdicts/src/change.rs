@@ -157,13 +157,15 @@ impl Table {
         place
     }
 
-    fn entry(&self, verdict: &Verdict, range: Option<Range>) -> Result<Entry, &'static str> {
+    /// What is wrong with `verdict`, if anything: [`Table::put`] would say the same.
+    pub fn check(verdict: &Verdict) -> Result<(), &'static str> {
+        check_place(verdict.kind, &verdict.key)?;
+        id_of(&verdict.id)?;
         let effect = wire::Effect::try_from(verdict.effect).unwrap_or_default();
         if effect == wire::Effect::Unspecified {
             return Err("an unknown effect");
         }
-        let limit = effect == wire::Effect::Limit;
-        if limit && (verdict.rate == 0 || verdict.per_ms == 0) {
+        if effect == wire::Effect::Limit && (verdict.rate == 0 || verdict.per_ms == 0) {
             return Err("a limit without a rate");
         }
         if verdict.score > 100 {
@@ -172,6 +174,18 @@ impl Table {
         if !is_code(&verdict.reason) {
             return Err("a reason that is no code");
         }
+        Ok(())
+    }
+
+    /// What is wrong with `lift`, if anything: [`Table::lift`] would say the same.
+    pub fn check_lift(lift: &Lift) -> Result<(), &'static str> {
+        check_place(lift.kind, &lift.key)?;
+        id_of(&lift.id).map(|_| ())
+    }
+
+    fn entry(&self, verdict: &Verdict, range: Option<Range>) -> Result<Entry, &'static str> {
+        Self::check(verdict)?;
+        let limit = verdict.effect == wire::Effect::Limit as i32;
         Ok(Entry {
             id: id_of(&verdict.id)?,
             since_ms: verdict.since_ms,
@@ -196,7 +210,8 @@ fn keep_bucket(old: &Entry, new: &mut Entry) {
     }
 }
 
-fn locate(table: &Table, kind: i32, key: &str) -> Result<(Hash, Option<Range>), &'static str> {
+/// The kind and, of an address, the range.
+fn check_place(kind: i32, key: &str) -> Result<(Kind, Option<Range>), &'static str> {
     let kind = Kind::try_from(kind).unwrap_or(Kind::Unspecified);
     if kind == Kind::Unspecified {
         return Err("an unknown kind of key");
@@ -204,11 +219,20 @@ fn locate(table: &Table, kind: i32, key: &str) -> Result<(Hash, Option<Range>), 
     if key.is_empty() || key.len() > LONGEST_KEY {
         return Err("a key that is empty or too long");
     }
-    if kind == Kind::Address {
-        let range = Range::parse(key).ok_or("a key that is no address or range")?;
-        return Ok((table.seeds.range(range), Some(range)));
+    if kind != Kind::Address {
+        return Ok((kind, None));
     }
-    Ok((table.seeds.named(kind, key), None))
+    let range = Range::parse(key).ok_or("a key that is no address or range")?;
+    Ok((kind, Some(range)))
+}
+
+fn locate(table: &Table, kind: i32, key: &str) -> Result<(Hash, Option<Range>), &'static str> {
+    let (kind, range) = check_place(kind, key)?;
+    let hash = range.map_or_else(
+        || table.seeds.named(kind, key),
+        |range| table.seeds.range(range),
+    );
+    Ok((hash, range))
 }
 
 fn id_of(bytes: &[u8]) -> Result<[u8; 16], &'static str> {

@@ -5,13 +5,13 @@
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::bucket::Bucket;
 use crate::held::{Entry, PLACES, Place};
 use crate::key::Hash;
+use crate::session::Session;
 use crate::table::{Settings, Table, lock};
 
 const MAGIC: &[u8; 8] = b"ostiaryV";
@@ -44,32 +44,21 @@ impl fmt::Display for Damaged {
 
 impl std::error::Error for Damaged {}
 
-/// What [`load`] made of bytes. The table is never confirmed.
-pub struct Loaded {
-    /// Empty if the bytes are damaged.
-    pub table: Arc<Table>,
-    /// What to go on from, for [`crate::Session::new`].
-    pub resume: Option<(String, u64)>,
-    /// Why the table is empty.
-    pub problem: Option<Damaged>,
-}
-
-/// `table` as bytes, as of `applied` (epoch, sequence); None when it is not complete.
+/// Everything that `table` and `session` know.
 #[must_use]
-pub fn dump(table: &Table, applied: Option<(&str, u64)>) -> Vec<u8> {
-    let (epoch, seq) = applied.unwrap_or_default();
-    let mut out = Vec::with_capacity(96 * table.entries() + 128);
+pub fn dump(table: &Table, session: &Session) -> Vec<u8> {
+    let mut out = Vec::with_capacity(100 * table.entries() + 256);
     out.extend_from_slice(MAGIC);
     out.push(VERSION);
     out.extend(table.seeds.0.iter().flat_map(|seed| seed.to_le_bytes()));
-    put_text(&mut out, epoch);
-    out.extend_from_slice(&seq.to_le_bytes());
+    put_text(&mut out, session.epoch());
+    out.extend_from_slice(&session.applied().to_le_bytes());
     for stripe in &table.stripes {
         let stripe = lock(stripe);
         for (hash, held) in &stripe.held {
-            held.all()
-                .iter()
-                .for_each(|entry| put_entry(&mut out, *hash, entry));
+            for entry in held.all() {
+                put_entry(&mut out, *hash, entry);
+            }
         }
     }
     let sum = checksum(&out);
@@ -77,50 +66,34 @@ pub fn dump(table: &Table, applied: Option<(&str, u64)>) -> Vec<u8> {
     out
 }
 
-/// The table that [`dump`] wrote, with its seeds instead of those in `settings`; an empty one, and
-/// why, if the bytes are anything else.
-#[must_use]
-pub fn load(bytes: &[u8], settings: Settings) -> Loaded {
-    match read(bytes, settings) {
-        Ok((table, resume)) => Loaded {
-            table,
-            resume,
-            problem: None,
-        },
-        Err(problem) => Loaded {
-            table: Table::new(settings),
-            resume: None,
-            problem: Some(problem),
-        },
-    }
-}
-
-type Read = (Arc<Table>, Option<(String, u64)>);
-
-fn read(bytes: &[u8], settings: Settings) -> Result<Read, Damaged> {
+/// The table of [`dump`], not confirmed, with room for `most` verdicts. If they do not all fit, the
+/// session knows nothing and asks for everything.
+pub fn load(bytes: &[u8], most: usize) -> Result<(Arc<Table>, Session), Damaged> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(Damaged::NotOurs)?;
-    let version = *rest.first().ok_or(Damaged::NotOurs)?;
-    if version != VERSION {
-        return Err(Damaged::Version(version));
+    let (version, _) = rest.split_first().ok_or(Damaged::NotOurs)?;
+    if *version != VERSION {
+        return Err(Damaged::Version(*version));
     }
-    let (body, sum) = bytes
-        .split_at_checked(bytes.len().saturating_sub(SUM))
-        .unwrap_or_default();
-    if checksum(body) != sum {
+    let (body, sum) = bytes.split_last_chunk::<SUM>().ok_or(Damaged::Checksum)?;
+    if checksum(body) != *sum {
         return Err(Damaged::Checksum);
     }
     let mut from = Reader(body.get(MAGIC.len() + 1..).unwrap_or_default());
     let seeds = [from.u64()?, from.u64()?];
     let epoch = from.text()?.to_owned();
     let seq = from.u64()?;
-    let table = Table::new(Settings { seeds, ..settings });
+    let table = Table::new(Settings { seeds, most });
     while !from.0.is_empty() {
         let (hash, entry) = entry(&mut from, &table)?;
         table.hold(hash, entry);
     }
-    // A table that lost something is not what the sequence says.
-    let whole = !epoch.is_empty() && table.refused.load(Ordering::Acquire) == 0;
-    Ok((table, whole.then_some((epoch, seq))))
+    let whole = !epoch.is_empty() && !table.full();
+    let session = if whole {
+        Session::resume(epoch, seq)
+    } else {
+        Session::default()
+    };
+    Ok((table, session))
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {

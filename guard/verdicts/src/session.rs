@@ -1,28 +1,18 @@
 //! The stream's protocol: what was said, what it does to the table, what to answer.
 
 use std::fmt;
-use std::sync::Arc;
-
-use prost::Message;
 
 use crate::clock::ServerClock;
-use crate::frames::{FrameError, Frames, frame};
 use crate::table::{Ending, Table};
 use crate::wire::{
-    Ack, CutReport, Delta, FromGuard, Heartbeat, Hello, Said, Snapshot, ToGuard, Told,
+    Ack, CutReport, Delta, FromGuard, Heartbeat, Hello, Said, Snapshot, ToGuard, Told, What,
 };
 
-/// Parts of the table that are swept at each heartbeat.
-const SWEPT: usize = 32;
 const LONGEST_EPOCH: usize = 128;
 
 /// Why a stream has to be closed and opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionError {
-    /// The bytes are no messages.
-    Frame(FrameError),
-    /// A message that cannot be read.
-    Garbled,
     /// A message of a kind that is not known.
     Unknown,
     /// A delta after `from` when `applied` was the last: something was lost.
@@ -41,8 +31,6 @@ pub enum SessionError {
 impl fmt::Display for SessionError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Frame(error) => error.fmt(out),
-            Self::Garbled => write!(out, "a message that cannot be read"),
             Self::Unknown => write!(out, "a message of an unknown kind"),
             Self::Gap { from, applied } => {
                 write!(out, "changes after {from}, but {applied} was applied last")
@@ -55,247 +43,229 @@ impl fmt::Display for SessionError {
 
 impl std::error::Error for SessionError {}
 
-impl From<FrameError> for SessionError {
-    fn from(error: FrameError) -> Self {
-        Self::Frame(error)
-    }
-}
-
-/// What to do after reading, in this order: end the streams, send the reply, and if there is an
-/// error close the stream and open another one.
+/// What to do after a message, in this order: end the streams, then send the answer.
 #[must_use]
 #[derive(Default)]
 pub struct Step {
-    /// Streams that have to end. Given even with an error: what came before it holds.
+    /// Streams that have to end.
     pub endings: Vec<Ending>,
-    /// Bytes to send, perhaps none.
-    pub reply: Vec<u8>,
-    /// Nothing more is read from this stream.
-    pub error: Option<SessionError>,
+    /// What to answer.
+    pub answer: Option<FromGuard>,
 }
 
-/// Who we are, said in the first message.
-#[derive(Clone, Debug, Default)]
-pub struct About {
-    /// The guard's version.
-    pub guard: String,
-    /// Envoy's version.
-    pub envoy: String,
-    /// The public key that signs trust headers.
-    pub signing_key: Vec<u8>,
+/// The snapshot that is coming.
+struct Arriving {
+    epoch: String,
+    seq: u64,
+    /// The next part.
+    part: u32,
 }
 
-/// One process' side of the protocol, over all streams it ever opens. Belongs to one thread.
+/// What is known across streams: which table this is and how far it was applied. Belongs to one
+/// table and one thread at a time.
+#[derive(Default)]
 pub struct Session {
-    table: Arc<Table>,
-    clock: Arc<ServerClock>,
-    frames: Frames,
     /// Empty while nothing complete is known.
     epoch: String,
     applied: u64,
-    /// The snapshot that is coming: its epoch, sequence and next part.
-    coming: Option<(String, u64, u32)>,
-    open: bool,
-    greeted: bool,
+    arriving: Option<Arriving>,
+    /// Whether this stream was told what is applied.
+    acknowledged: bool,
 }
 
 impl Session {
-    /// Knows what `table` holds if it was loaded as of `resume` (epoch, sequence).
+    /// Knows the table of `epoch` up to `applied`, from disk; empty for nothing.
     #[must_use]
-    pub fn new(table: Arc<Table>, clock: Arc<ServerClock>, resume: Option<(String, u64)>) -> Self {
-        let (epoch, applied) = resume.unwrap_or_default();
-        let frames = Frames::new();
+    pub fn resume(epoch: String, applied: u64) -> Self {
         Self {
-            table,
-            clock,
-            frames,
             epoch,
             applied,
-            coming: None,
-            open: false,
-            greeted: false,
+            ..Self::default()
         }
     }
 
-    /// A stream was opened (response headers 200): what to send first. Bytes of older streams are
-    /// forgotten.
+    /// Which table this is; empty before the first snapshot and while another one is coming.
     #[must_use]
-    pub fn open(&mut self, about: &About) -> Vec<u8> {
-        self.frames = Frames::new();
-        self.coming = None;
-        self.open = true;
-        self.greeted = false;
-        let hello = Hello {
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// The last sequence that is enforced.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// The first message of a new stream. A snapshot that was under way starts again.
+    #[must_use]
+    pub fn hello(&mut self, guard: &str, envoy: &str, signing_key: &[u8]) -> FromGuard {
+        self.arriving = None;
+        self.acknowledged = false;
+        said(Said::Hello(Hello {
             epoch: self.epoch.clone(),
             applied: self.applied,
-            guard: about.guard.clone(),
-            envoy: about.envoy.clone(),
-            signing_key: about.signing_key.clone(),
-        };
-        said(Said::Hello(hello))
+            guard: guard.into(),
+            envoy: envoy.into(),
+            signing_key: signing_key.to_vec(),
+        }))
     }
 
-    /// The stream is over. The table stays, and grows stale by itself.
-    pub fn close(&mut self) {
-        self.frames = Frames::new();
-        self.coming = None;
-        self.open = false;
-    }
-
-    /// The epoch and the last sequence that is enforced; None when nothing complete is known.
+    /// What to say when the verdict `id` ended `streams` streams.
     #[must_use]
-    pub fn applied(&self) -> Option<(&str, u64)> {
-        (!self.epoch.is_empty()).then_some((self.epoch.as_str(), self.applied))
-    }
-
-    /// Whether a stream is open.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.open
-    }
-
-    /// What to send when a verdict ended `streams` streams.
-    #[must_use]
-    pub fn report(id: [u8; 16], streams: u64) -> Vec<u8> {
+    pub fn report(id: [u8; 16], streams: u64) -> FromGuard {
         said(Said::Cut(CutReport {
             id: id.to_vec(),
             streams,
         }))
     }
 
-    /// Bytes came at `mono_ms` of the monotonic clock.
-    pub fn read(&mut self, bytes: &[u8], mono_ms: u64) -> Step {
-        let mut step = Step::default();
-        if !self.open {
-            step.error = Some(SessionError::Unexpected("bytes of a stream that is closed"));
-            return step;
+    /// `message` is enforced when this returns. After an error nothing of it is, and the stream has
+    /// to be closed and opened again.
+    pub fn told(
+        &mut self,
+        table: &Table,
+        clock: &ServerClock,
+        message: ToGuard,
+        mono_ms: u64,
+    ) -> Result<Step, SessionError> {
+        match message.kind.ok_or(SessionError::Unknown)? {
+            Told::Snapshot(part) => self.snapshot(table, clock, part, mono_ms),
+            Told::Delta(delta) => self.delta(table, clock, &delta, mono_ms),
+            Told::Heartbeat(beat) => Ok(self.heartbeat(table, clock, &beat, mono_ms)),
         }
-        let mut frames = std::mem::take(&mut self.frames);
-        let read = frames.push(bytes, |message| {
-            let told = ToGuard::decode(message).map_err(|_| SessionError::Garbled)?;
-            match told.kind.ok_or(SessionError::Unknown)? {
-                Told::Snapshot(one) => self.snapshot(&one, mono_ms, &mut step),
-                Told::Delta(one) => self.delta(&one, mono_ms, &mut step),
-                Told::Heartbeat(one) => {
-                    self.heartbeat(&one, mono_ms, &mut step);
-                    Ok(())
-                }
+    }
+
+    fn snapshot(
+        &mut self,
+        table: &Table,
+        clock: &ServerClock,
+        part: Snapshot,
+        mono_ms: u64,
+    ) -> Result<Step, SessionError> {
+        if part.epoch.is_empty() || part.epoch.len() > LONGEST_EPOCH {
+            return Err(SessionError::Unexpected("a snapshot of no epoch"));
+        }
+        self.follows(&part)?;
+        for verdict in &part.verdicts {
+            Table::check(verdict).map_err(SessionError::Verdict)?;
+        }
+        let now_ms = learn(clock, part.time_ms, mono_ms);
+        if part.part == 0 {
+            // Until all of it is here the table is neither the old one nor the new one.
+            self.epoch.clear();
+            self.applied = 0;
+            table.begin_snapshot();
+        }
+        let mut step = Step::default();
+        for verdict in &part.verdicts {
+            step.endings
+                .extend(table.put(verdict, now_ms).map_err(SessionError::Verdict)?);
+        }
+        if part.last {
+            step.endings.extend(table.end_snapshot(now_ms));
+            self.arriving = None;
+            self.epoch = part.epoch;
+            self.applied = part.seq;
+            table.confirm(mono_ms);
+            step.answer = Some(self.acknowledge(table));
+        } else {
+            self.arriving = Some(Arriving {
+                epoch: part.epoch,
+                seq: part.seq,
+                part: part.part.saturating_add(1),
+            });
+        }
+        Ok(step)
+    }
+
+    fn follows(&self, part: &Snapshot) -> Result<(), SessionError> {
+        let next = match &self.arriving {
+            None => part.part == 0,
+            Some(known) => {
+                known.part == part.part && known.epoch == part.epoch && known.seq == part.seq
             }
-        });
-        match read {
-            Ok(()) => self.frames = frames,
-            Err(error) => {
-                self.close();
-                step.error = Some(error);
+        };
+        if next {
+            Ok(())
+        } else {
+            Err(SessionError::Unexpected("a part of a snapshot"))
+        }
+    }
+
+    fn delta(
+        &mut self,
+        table: &Table,
+        clock: &ServerClock,
+        delta: &Delta,
+        mono_ms: u64,
+    ) -> Result<Step, SessionError> {
+        if self.arriving.is_some() || self.epoch.is_empty() {
+            return Err(SessionError::Unexpected("changes before a snapshot"));
+        }
+        if delta.from != self.applied || delta.seq < delta.from {
+            return Err(SessionError::Gap {
+                from: delta.from,
+                applied: self.applied,
+            });
+        }
+        for change in &delta.changes {
+            match change.what.as_ref().ok_or(SessionError::Unknown)? {
+                What::Put(verdict) => Table::check(verdict),
+                What::Lift(lift) => Table::check_lift(lift),
+            }
+            .map_err(SessionError::Verdict)?;
+        }
+        let now_ms = learn(clock, delta.time_ms, mono_ms);
+        let mut step = Step::default();
+        for change in &delta.changes {
+            let ended = table.apply(change, now_ms).map_err(SessionError::Verdict)?;
+            step.endings.extend(ended);
+        }
+        self.applied = delta.seq;
+        table.confirm(mono_ms);
+        step.answer = Some(self.acknowledge(table));
+        Ok(step)
+    }
+
+    fn heartbeat(
+        &mut self,
+        table: &Table,
+        clock: &ServerClock,
+        beat: &Heartbeat,
+        mono_ms: u64,
+    ) -> Step {
+        let now_ms = learn(clock, beat.time_ms, mono_ms);
+        table.sweep(now_ms);
+        let mut step = Step::default();
+        let whole = self.arriving.is_none() && !self.epoch.is_empty();
+        if whole && self.applied >= beat.seq {
+            table.confirm(mono_ms);
+            if !self.acknowledged {
+                step.answer = Some(self.acknowledge(table));
             }
         }
         step
     }
 
-    fn snapshot(
-        &mut self,
-        told: &Snapshot,
-        mono_ms: u64,
-        step: &mut Step,
-    ) -> Result<(), SessionError> {
-        let now_ms = self.learn(told.time_ms, mono_ms);
-        if told.epoch.is_empty() || told.epoch.len() > LONGEST_EPOCH {
-            return Err(SessionError::Unexpected("a snapshot of no epoch"));
-        }
-        match &self.coming {
-            None if told.part == 0 => {
-                // Until all of it is here the table is neither the old one nor the new one.
-                self.epoch.clear();
-                self.applied = 0;
-                self.table.begin_snapshot();
-            }
-            Some((epoch, seq, part))
-                if *epoch == told.epoch && *seq == told.seq && *part == told.part => {}
-            _ => return Err(SessionError::Unexpected("a part of a snapshot")),
-        }
-        for verdict in &told.verdicts {
-            let ends = self
-                .table
-                .put(verdict, now_ms)
-                .map_err(SessionError::Verdict)?;
-            step.endings.extend(ends);
-        }
-        if !told.last {
-            let next = told.part.saturating_add(1);
-            self.coming = Some((told.epoch.clone(), told.seq, next));
-            return Ok(());
-        }
-        self.coming = None;
-        step.endings.extend(self.table.end_snapshot(now_ms));
-        self.epoch.clone_from(&told.epoch);
-        self.applied = told.seq;
-        self.holds(mono_ms, step);
-        Ok(())
-    }
-
-    fn delta(&mut self, told: &Delta, mono_ms: u64, step: &mut Step) -> Result<(), SessionError> {
-        let now_ms = self.learn(told.time_ms, mono_ms);
-        if self.coming.is_some() || self.epoch.is_empty() {
-            return Err(SessionError::Unexpected(
-                "changes of a table that is not here",
-            ));
-        }
-        if told.from != self.applied || told.seq < told.from {
-            return Err(SessionError::Gap {
-                from: told.from,
-                applied: self.applied,
-            });
-        }
-        for change in &told.changes {
-            let ends = self
-                .table
-                .apply(change, now_ms)
-                .map_err(SessionError::Verdict)?;
-            step.endings.extend(ends);
-        }
-        self.applied = told.seq;
-        self.holds(mono_ms, step);
-        Ok(())
-    }
-
-    fn heartbeat(&mut self, told: &Heartbeat, mono_ms: u64, step: &mut Step) {
-        let now_ms = self.learn(told.time_ms, mono_ms);
-        self.table.sweep(now_ms, SWEPT);
-        if self.coming.is_none() && !self.epoch.is_empty() && self.applied >= told.seq {
-            self.table.confirm(mono_ms);
-            if !self.greeted {
-                self.holds(mono_ms, step);
-            }
-        }
-    }
-
     /// Everything up to `applied` is enforced.
-    fn holds(&mut self, mono_ms: u64, step: &mut Step) {
-        self.table.confirm(mono_ms);
-        self.greeted = true;
-        let ack = Ack {
+    fn acknowledge(&mut self, table: &Table) -> FromGuard {
+        self.acknowledged = true;
+        said(Said::Ack(Ack {
             epoch: self.epoch.clone(),
             applied: self.applied,
-            entries: self.table.entries() as u64,
-            refused: self.table.refused(),
-        };
-        step.reply.extend(said(Said::Ack(ack)));
-    }
-
-    fn learn(&self, time_ms: i64, mono_ms: u64) -> i64 {
-        if time_ms > 0 {
-            self.clock.learn(time_ms, mono_ms);
-        }
-        self.clock.now_ms(mono_ms)
-    }
-
-    /// The table as bytes, see [`crate::dump`].
-    #[must_use]
-    pub fn dump(&self) -> Vec<u8> {
-        crate::dump(&self.table, self.applied())
+            entries: table.entries() as u64,
+            refused: table.refused(),
+        }))
     }
 }
 
-fn said(what: Said) -> Vec<u8> {
-    frame(&FromGuard { kind: Some(what) })
+fn learn(clock: &ServerClock, time_ms: i64, mono_ms: u64) -> i64 {
+    if time_ms > 0 {
+        clock.learn(time_ms, mono_ms);
+    }
+    clock.now_ms(mono_ms)
+}
+
+fn said(what: Said) -> FromGuard {
+    FromGuard { kind: Some(what) }
 }

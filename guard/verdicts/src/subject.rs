@@ -72,7 +72,7 @@ impl Subject {
         &self,
         table: &Table,
         now_ms: i64,
-        stream: Arc<dyn Cut>,
+        stream: &Arc<dyn Cut>,
     ) -> (LinkId, Option<Arc<Standing>>) {
         let mut state = self.state();
         let slot = state.free.pop().unwrap_or_else(|| {
@@ -81,7 +81,7 @@ impl Subject {
         });
         let place = &mut state.links[slot as usize];
         place.0 = place.0.wrapping_add(1);
-        place.1 = Some(stream);
+        place.1 = Some(Arc::clone(stream));
         let id = LinkId {
             slot,
             turn: place.0,

@@ -13,6 +13,7 @@ use crate::subject::{Cut, Subject};
 use crate::wire::Kind;
 
 pub(crate) const STRIPES: usize = 1024;
+const SWEPT: usize = 32;
 
 /// How a table is made.
 #[derive(Clone, Copy, Debug)]
@@ -111,30 +112,37 @@ impl Table {
 
     /// Whoever shows a credential that is known by `keys` and was proved at `auth_ms` (Unix
     /// milliseconds; None when nobody signed in: no step-up is satisfied then).
-    pub fn credential(&self, keys: &[Key<'_>], auth_ms: Option<i64>) -> Arc<Subject> {
+    pub fn credential(&self, keys: &[Key<'_>], auth_ms: Option<i64>, now_ms: i64) -> Arc<Subject> {
         let mut hashes: Vec<Hash> = keys.iter().filter_map(|key| self.hash(key)).collect();
         hashes.sort_unstable();
         hashes.dedup();
         let made = Arc::new(Subject::new(hashes.into(), None, auth_ms));
         self.register(&made);
+        let _ = made.standing(self, now_ms);
         made
     }
 
     /// Whoever comes from `address`; all its connections share one subject.
-    pub fn address(&self, address: IpAddr) -> Arc<Subject> {
+    pub fn address(&self, address: IpAddr, now_ms: i64) -> Arc<Subject> {
         let whole = Range::of(address);
         let hash = self.seeds.range(whole);
         let new = || Subject::new(Box::new([hash]), Some(address), None);
-        self.addresses
-            .get(hash, Some(whole), new, |made| self.register(made))
+        let made = self
+            .addresses
+            .get(hash, Some(whole), new, |made| self.register(made));
+        let _ = made.standing(self, now_ms);
+        made
     }
 
     /// The workload with this SPIFFE id; all its connections share one subject.
-    pub fn workload(&self, spiffe_id: &str) -> Arc<Subject> {
+    pub fn workload(&self, spiffe_id: &str, now_ms: i64) -> Arc<Subject> {
         let hash = self.seeds.named(Kind::Workload, spiffe_id);
         let new = || Subject::new(Box::new([hash]), None, None);
-        self.workloads
-            .get(hash, None, new, |made| self.register(made))
+        let made = self
+            .workloads
+            .get(hash, None, new, |made| self.register(made));
+        let _ = made.standing(self, now_ms);
+        made
     }
 
     /// What holds for `keys` now, for one question without a subject.
@@ -258,10 +266,10 @@ impl Table {
         lock(&self.stripes[stripe_of(hash)])
     }
 
-    /// Forgets expired verdicts, and subjects that are gone, in the next `parts` of the 1,024 parts
-    /// of the table. Expired verdicts do not count even before.
-    pub fn sweep(&self, now_ms: i64, parts: usize) {
-        for _ in 0..parts {
+    /// Forgets expired verdicts, and subjects that are gone, in the next 32 of the 1,024 parts of
+    /// the table; each heartbeat does it. Expired verdicts do not count even before.
+    pub fn sweep(&self, now_ms: i64) {
+        for _ in 0..SWEPT {
             let index = self.swept.fetch_add(1, Ordering::Relaxed) % STRIPES;
             let found: Vec<Hash> = {
                 let mut stripe = lock(&self.stripes[index]);
