@@ -11,10 +11,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import guard_library
 from envoy_process import Envoy, serve, write, write_file_secret
 from joserfc import jwt as tokens
 from joserfc.jwk import ECKey
@@ -45,22 +46,22 @@ _TRUSTING.check_hostname = False
 _TRUSTING.verify_mode = ssl.CERT_NONE
 
 
-def plan_of(text: str) -> Plan:
+def plan_of(text: str, mode: str = "stock") -> Plan:
     """What the document `text` means."""
-    return Resolver().resolve(read(parse("site.yaml", text.encode())))
+    return Resolver(guard=mode == "guard").resolve(read(parse("site.yaml", text.encode())))
 
 
-def compiled(plan: Plan) -> Snapshot:
-    """Every view of `plan`, found sound by the linter."""
-    snapshot = compile_plan(plan, WORLD)
+def compiled(plan: Plan, mode: str = "stock") -> Snapshot:
+    """Every view of `plan`, found sound by the linter; with the guard in the mode `guard`."""
+    snapshot = compile_plan(plan, replace(WORLD, guard=mode == "guard"))
     for view in snapshot.views.values():
         lint(view)
     return snapshot
 
 
-def edge_view(plan: Plan) -> View:
+def edge_view(plan: Plan, mode: str = "stock") -> View:
     """The view of the gateway `main`."""
-    return compiled(plan).views[spiffe.gateway_id(plan.trust_domain, local("main"))]
+    return compiled(plan, mode).views[spiffe.gateway_id(plan.trust_domain, local("main"))]
 
 
 def signed(claims: dict[str, object], kind: str) -> str:
@@ -88,10 +89,11 @@ class Site:
     envoy: Envoy
     port: int
     secrets: list[tls.Secret]
+    mode: str = "stock"
 
     def push(self, plan: Plan) -> None:
         """Another revision, as files."""
-        write(edge_view(plan), self.envoy.folder, self.secrets)
+        write(edge_view(plan, self.mode), self.envoy.folder, self.secrets)
 
     def ask(
         self,
@@ -155,9 +157,11 @@ def _unchunked(rest: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def running(plan: Plan, folder: Path) -> Iterator[Site]:
+def running(plan: Plan, folder: Path, mode: str = "stock") -> Iterator[Site]:
     """The gateway `main` of `plan` on a real Envoy."""
-    view = edge_view(plan)
+    if mode == "guard":
+        guard_library.needed()
+    view = edge_view(plan, mode)
     pair = Authority().issue(name="site")
     secrets = [tls_secret(name, pair) for name in sorted(view.secrets)]
     trust(folder, Authority(), view.proxy)
@@ -165,7 +169,7 @@ def running(plan: Plan, folder: Path) -> Iterator[Site]:
     port = next(one.port for one in listeners if one.tls)
     with serve(view, folder, secrets=secrets) as envoy:
         assert "rejected" not in envoy.log, envoy.log
-        yield Site(envoy, port, secrets)
+        yield Site(envoy, port, secrets, mode)
 
 
 def trust(folder: Path, authority: Authority, spiffe_id: str) -> None:

@@ -62,9 +62,12 @@ def _expected(plan: Plan, host: str, path: str, method: str) -> str:
     return "404" if found is None else found.key.name
 
 
-def test_host_path_and_method_choose_the_route_that_the_plan_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["stock", "guard"])
+def test_host_path_and_method_choose_the_route_that_the_plan_says(
+    tmp_path: Path, mode: str
+) -> None:
     plan = plan_of(_document(free_port(), _many_routes(7)))
-    with running(plan, tmp_path) as site:
+    with running(plan, tmp_path, mode) as site:
         for host in ASKED_HOSTS:
             for path in ASKED_PATHS:
                 for method in ASKED_METHODS:
