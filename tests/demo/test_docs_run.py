@@ -100,6 +100,8 @@ def test_every_document_is_sound(page: Path, tmp_path: Path) -> None:
         if "wiki.pem" in "".join(files.values()):
             certificate(folder, ["wiki.example.com", "login.example.com"])
         said = ostiary("check", str(folder), cwd=tmp_path)
+        if "plan.guard" in said.stdout:
+            pytest.skip("the wheel ostiary-guard is not installed: `make guard` builds it")
         assert said.returncode == 0, said.stdout
 
 
