@@ -1,0 +1,106 @@
+//! Tokens that were verified, so that a signature is checked once and not at each request.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::token::{LONGEST_TOKEN, Verified};
+
+const SHARDS: usize = 64;
+
+/// A verified token with what its owner keeps beside it.
+#[derive(Debug)]
+pub struct Known<S> {
+    token: Box<[u8]>,
+    /// What it says.
+    pub verified: Verified,
+    /// What its owner keeps beside it.
+    pub slot: S,
+}
+
+struct Shard<S> {
+    known: HashMap<u64, Arc<Known<S>>>,
+    /// In the order they came; the oldest goes first.
+    order: std::collections::VecDeque<u64>,
+}
+
+/// Bounded: `most` tokens in all.
+pub struct TokenCache<S> {
+    hasher: RandomState,
+    shards: Box<[Mutex<Shard<S>>]>,
+    each: usize,
+}
+
+impl<S> TokenCache<S> {
+    /// Holds `most` tokens at most.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        let shard = || Mutex::new(Shard { known: HashMap::new(), order: Default::default() });
+        Self {
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            each: (most / SHARDS).max(1),
+        }
+    }
+
+    /// What is known about exactly these bytes. Whether it still holds is the caller's to ask.
+    pub fn get(&self, token: &[u8]) -> Option<Arc<Known<S>>> {
+        let hash = self.hasher.hash_one(token);
+        let shard = self.shard(hash).lock().unwrap_or_else(PoisonError::into_inner);
+        shard.known.get(&hash).filter(|one| *one.token == *token).cloned()
+    }
+
+    /// `token` is known from now on, unless it is longer than any of ours.
+    pub fn put(&self, token: &[u8], verified: Verified, slot: S) -> Arc<Known<S>> {
+        let made = Arc::new(Known { token: token.into(), verified, slot });
+        if token.len() > LONGEST_TOKEN {
+            return made;
+        }
+        let hash = self.hasher.hash_one(token);
+        let mut shard = self.shard(hash).lock().unwrap_or_else(PoisonError::into_inner);
+        if shard.known.insert(hash, Arc::clone(&made)).is_none() {
+            shard.order.push_back(hash);
+        }
+        let gone = if shard.order.len() > self.each { shard.order.pop_front() } else { None };
+        let gone = gone.and_then(|old| shard.known.remove(&old));
+        drop(shard);
+        drop(gone);
+        made
+    }
+
+    /// How many tokens are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let count = |one: &Mutex<Shard<S>>| {
+            one.lock().unwrap_or_else(PoisonError::into_inner).known.len()
+        };
+        self.shards.iter().map(count).sum()
+    }
+
+    /// Whether none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, hash: u64) -> &Mutex<Shard<S>> {
+        &self.shards[usize::try_from(hash >> 58).unwrap_or_default() % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_knows_what_it_was_told_and_not_more_than_it_may() {
+        let cache = TokenCache::new(640);
+        for index in 0..5_000u32 {
+            cache.put(&index.to_be_bytes(), crate::token::tests_empty(), index);
+        }
+        assert!(cache.len() <= 640);
+        let last = cache.get(&4_999u32.to_be_bytes()).unwrap();
+        assert_eq!(last.slot, 4_999);
+        assert!(cache.get(b"other").is_none());
+    }
+}
