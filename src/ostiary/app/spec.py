@@ -24,6 +24,8 @@ class ProxySpec:
     """PEM of the workload authority."""
     listeners: tuple[tuple[str, int], ...]
     """Addresses it will listen on."""
+    guard: bool = False
+    """Whether its configuration needs the guard."""
 
     @classmethod
     def of(cls, tree: dict[str, Any]) -> ProxySpec:
@@ -32,19 +34,19 @@ class ProxySpec:
         return cls(**{**tree, "listeners": listeners})
 
 
-def specs_of(plan: Plan, bundle: str) -> list[ProxySpec]:
+def specs_of(plan: Plan, bundle: str, *, guard: bool = False) -> list[ProxySpec]:
     """Every proxy of `plan`, gateways first."""
     domain = plan.trust_domain
     found = []
     for gateway in plan.gateways.values():
         addresses = tuple((one.address, one.port) for one in gateway.listeners)
         proxy = spiffe.gateway_id(domain, gateway.key)
-        found.append(ProxySpec(_name(proxy), proxy, domain, bundle, addresses))
+        found.append(ProxySpec(_name(proxy), proxy, domain, bundle, addresses, guard))
     for service in plan.services.values():
         if service.mini_gateway is not None:
             address = (service.mini_gateway.address, service.mini_gateway.port)
             proxy = spiffe.service_id(domain, service.key)
-            found.append(ProxySpec(_name(proxy), proxy, domain, bundle, (address,)))
+            found.append(ProxySpec(_name(proxy), proxy, domain, bundle, (address,), guard))
     return found
 
 

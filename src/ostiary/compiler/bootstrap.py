@@ -6,12 +6,14 @@ Everything else comes over that stream. Fed by the proxy's agent; feeds Envoy's 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from ostiary.certs import spiffe
 from ostiary.compiler.clusters import http2, mutual_tls, socket_address
 from ostiary.compiler.fetch import ads, seconds
 from ostiary.compiler.world import CONTROL_CLUSTER, Address
+from ostiary.features.roles import Role, filling
 from ostiary.protos import pack
 from ostiary.protos.messages import (
     bootstrap as messages,
@@ -21,9 +23,13 @@ from ostiary.protos.messages import (
     core,
     downstream_connections,
     endpoint,
+    hcm,
+    listener,
     matcher,
     metrics,
     overload,
+    route,
+    router,
     wkt,
 )
 
@@ -54,15 +60,29 @@ _KEPT_SUFFIXES: Final = (
 """Statistics that are kept; without pruning a cluster costs twice the memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class GuardFiles:
+    """Where the guard of one proxy is asked and what it keeps; paths like the others."""
+
+    socket: str
+    table: str
+    """The verdicts it knew last, for its next start."""
+
+
 def bootstrap(
-    proxy_id: str, trust_domain: str, control: Address | str, admin: str
+    proxy_id: str,
+    trust_domain: str,
+    control: Address | str,
+    admin: str,
+    guard: GuardFiles | None = None,
 ) -> messages.Bootstrap:
     """The configuration of the proxy `proxy_id`, a SPIFFE id.
 
     `control` is the control plane's address, or the path of the agent's relay. Mutual TLS goes end
     to end through the relay, to the control plane or, while that is away, to the agent itself,
     which serves the last good snapshot under the proxy's own id. `admin` is the path of the admin
-    socket. Relative paths are relative to Envoy's working directory.
+    socket. Relative paths are relative to Envoy's working directory. Without `guard` no module is
+    loaded and no verdict arrives.
     """
     made = messages.Bootstrap(
         admin=messages.Admin(address=core.Address(pipe=core.Pipe(path=admin, mode=0o600))),
@@ -76,7 +96,32 @@ def bootstrap(
     made.node.id = proxy_id
     made.node.cluster = proxy_id
     made.static_resources.clusters.append(_control_plane(control, peers))
+    if guard is not None:
+        made.static_resources.listeners.append(_verdicts(guard))
     return made
+
+
+def _verdicts(guard: GuardFiles) -> listener.Listener:
+    """The guard's own filter: static, so that no change of configuration ends its stream."""
+    role = filling(Role.VERDICTS, {"cluster": CONTROL_CLUSTER, "table": guard.table})
+    manager = hcm.HttpConnectionManager(
+        stat_prefix="guard",
+        route_config=route.RouteConfiguration(name="guard"),
+        http_filters=[
+            hcm.HttpFilter(name="ostiary.verdicts", typed_config=pack(role)),
+            hcm.HttpFilter(name="envoy.filters.http.router", typed_config=pack(router.Router())),
+        ],
+    )
+    filters = [
+        listener.Filter(
+            name="envoy.filters.network.http_connection_manager", typed_config=pack(manager)
+        )
+    ]
+    return listener.Listener(
+        name="ostiary.guard",
+        address=core.Address(pipe=core.Pipe(path=guard.socket, mode=0o600)),
+        filter_chains=[listener.FilterChain(filters=filters)],
+    )
 
 
 def _one_stream() -> messages.Bootstrap.DynamicResources:

@@ -30,6 +30,8 @@ class Role(StrEnum):
     """Verifies what `login` handed over, and cleans cookies both ways."""
     ASSERTION = "assertion"
     """At a mini gateway: verifies the assertion and looks for verdicts on it and on the peer."""
+    VERDICTS = "verdicts"
+    """In the bootstrap: holds the stream of verdicts, and answers how the guard is."""
     SCOPE = "scope"
     """Writes the scope of a request's host before anything reads the request."""
 

@@ -16,8 +16,9 @@ import structlog
 from ostiary.errors import OstiaryError, Refused, Unreachable
 from ostiary.proxy.control import PATIENCE, ControlPlane
 from ostiary.proxy.envoy import Command, Envoy
-from ostiary.proxy.events import Event, Live, Tell, Trouble
+from ostiary.proxy.events import Deaf, Event, Live, Tell, Told, Trouble
 from ostiary.proxy.folder import Folder
+from ostiary.proxy.guard import Guard, state, try_out
 from ostiary.proxy.identity import Identity, JoinToken
 from ostiary.proxy.ports import require_free
 from ostiary.proxy.relay import Relay, ServeSpare
@@ -49,6 +50,8 @@ class Settings:
     tell: Tell
     poll: float = 2.0
     """Seconds between two looks for a new snapshot."""
+    guard: Guard | None = None
+    """What the bootstrap loads into Envoy; None when it loads nothing."""
     concurrency: int = 1
     log_level: str = "warning"
 
@@ -56,8 +59,8 @@ class Settings:
 async def run_agent(settings: Settings) -> None:
     """Runs until cancelled; no process, socket or lock is left then.
 
-    Raises `Refused` when the folder or a port is not ours to take, or when the control plane
-    refuses the join token.
+    Raises `Refused` when the folder or a port is not ours to take, when the control plane refuses
+    the join token, or when Envoy does not start with the guard.
     """
     for address, port in settings.listeners:
         require_free(address, port)
@@ -77,6 +80,8 @@ async def run_agent(settings: Settings) -> None:
 async def _run(settings: Settings, folder: Folder, control: ControlPlane) -> None:
     identity = Identity(folder, settings.spiffe_id, control, settings.bundle, settings.join_token)
     await identity.ensure()
+    if settings.guard is not None:
+        await try_out(settings.guard, settings.envoy, folder, settings.bootstrap())
     spares = SpareStore(folder, settings.spiffe_id)
     relay = Relay(
         folder,
@@ -101,12 +106,15 @@ async def _run(settings: Settings, folder: Folder, control: ControlPlane) -> Non
         settings.listeners,
         settings.concurrency,
         settings.log_level,
+        settings.guard,
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(identity.run())
         group.create_task(relay.run())
         group.create_task(poll.run())
         group.create_task(Envoy(folder, command, tell).run())
+        if settings.guard is not None:
+            group.create_task(_listen_to_guard(folder, settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,23 @@ class _Poll:
             await self.relay.control_plane_back()
         elif failures >= _PATIENCE or self._starting():
             await self.relay.control_plane_away()
+
+
+async def _listen_to_guard(folder: Folder, settings: Settings) -> None:
+    """Tells once when verdicts begin to arrive, and once when they have stopped to."""
+    told: bool | None = None
+    missed = 0
+    while True:
+        now = await state(folder)
+        missed = 0 if now is None or now.connected else missed + 1
+        if now is not None and now.connected and not told:
+            told = True
+            settings.tell(Told(now.entries))
+        elif told is not False and missed >= _PATIENCE:
+            told = False
+            _log.warning("the guard gets no verdicts", id=settings.spiffe_id, state=now)
+            settings.tell(Deaf())
+        await asyncio.sleep(settings.poll)
 
 
 _HASTE = 0.5

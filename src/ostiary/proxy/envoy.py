@@ -19,7 +19,8 @@ import structlog
 from ostiary.errors import Refused
 from ostiary.proxy import leash
 from ostiary.proxy.events import Died, Live, Tell, Trouble
-from ostiary.proxy.folder import ADMIN_SOCKET, BOOTSTRAP, ENVOY_LOG, Folder
+from ostiary.proxy.folder import ADMIN_SOCKET, BOOTSTRAP, ENVOY_LOG, GUARD_SOCKET, Folder
+from ostiary.proxy.guard import Guard
 from ostiary.proxy.ports import require_free
 
 _FIRST, _LONGEST = 0.2, 10.0
@@ -49,6 +50,14 @@ class Command:
     concurrency: int
     """Worker threads."""
     log_level: str
+    guard: Guard | None = None
+    """What Envoy must be able to load."""
+
+    def words(self) -> list[str]:
+        """The command line, for a start in the proxy's folder."""
+        words = [str(self.binary), "--config-path", BOOTSTRAP, "--disable-hot-restart"]
+        words += ["--concurrency", str(self.concurrency), "--log-level", self.log_level]
+        return self.guard.before(words) if self.guard else words
 
 
 class Envoy:
@@ -88,7 +97,8 @@ class Envoy:
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._folder.write(BOOTSTRAP, self._command.bootstrap())
-        (self._folder.path / ADMIN_SOCKET).unlink(missing_ok=True)
+        for socket in (ADMIN_SOCKET, GUARD_SOCKET):
+            (self._folder.path / socket).unlink(missing_ok=True)
         with _open_log(self._folder) as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -96,14 +106,7 @@ class Envoy:
                 "-S",
                 str(Path(leash.__file__)),
                 str(os.getpid()),
-                str(self._command.binary),
-                "--config-path",
-                BOOTSTRAP,
-                "--disable-hot-restart",
-                "--concurrency",
-                str(self._command.concurrency),
-                "--log-level",
-                self._command.log_level,
+                *self._command.words(),
                 cwd=self._folder.path,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -49,5 +49,17 @@ class Trouble:
     hint: str = ""
 
 
-Event: TypeAlias = Live | Died | Away | OnSpare | Through | Trouble
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """The guard of a live Envoy gets no verdicts: it goes on enforcing what it knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The guard gets verdicts, and holds `entries` of them."""
+
+    entries: int
+
+
+Event: TypeAlias = Live | Died | Away | OnSpare | Through | Trouble | Deaf | Told
 Tell: TypeAlias = Callable[[Event], None]

@@ -1,7 +1,8 @@
 """A program of its own: becomes another program that the kernel kills when our agent dies.
 
-Run as `python -I -S leash.py PARENT PROGRAM ARGUMENT...`. It runs before Envoy in the same process
-(and not in a forked copy of the agent, whose threads and locks would be in an unknown state).
+Run as `python -I -S leash.py PARENT PROGRAM ARGUMENT...`. PROGRAM may be `env`. It runs
+before Envoy in the same process (and not in a forked copy of the agent, whose threads and locks
+would be in an unknown state).
 """
 
 import ctypes
@@ -17,7 +18,7 @@ def main(parent: int, command: list[str]) -> None:
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we were on the leash
         sys.exit(1)
-    os.execv(command[0], command)  # noqa: S606  becoming another program is the purpose
+    os.execvp(command[0], command)  # noqa: S606  becoming another program is the purpose
 
 
 if __name__ == "__main__":
