@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use crate::bucket::Bucket;
 use crate::held::{Entry, Held, Place};
 use crate::key::{Hash, LONGEST_KEY, Range};
+use crate::subject::Subject;
 use crate::table::{Ending, Table, lock};
 use crate::wire::{self, Change, Kind, Lift, Verdict, What};
 
@@ -60,24 +61,24 @@ impl Table {
     pub fn end_snapshot(&self, now_ms: i64) -> Vec<Ending> {
         let round = self.round.load(Ordering::Acquire);
         let old = |entry: &Entry| entry.round != round;
-        let (mut endings, mut ranges) = (Vec::new(), false);
+        let (mut touched, mut ranges) = (Vec::new(), false);
         for stripe in &self.stripes {
             let gone: Vec<Hash> = {
                 let stripe = lock(stripe);
-                let found = stripe
-                    .held
-                    .iter()
-                    .filter(|(_, held)| held.all().iter().any(old));
+                let outdated = |held: &Held| held.all().iter().any(old);
+                let found = stripe.held.iter().filter(|(_, held)| outdated(held));
                 found.map(|(hash, _)| *hash).collect()
             };
             for hash in gone {
                 ranges |= self.remove(hash, old) != Place(0);
-                endings.extend(self.concerned(hash, None, now_ms));
+                touched.extend(self.known_by(hash));
             }
         }
         if ranges {
-            endings.extend(self.rethink(self.addresses.within(None), now_ms));
+            touched.extend(self.addresses.within(None));
         }
+        // Only now: what stands in between was never said.
+        let endings = self.rethink(touched, now_ms);
         let refused = self.refused_in_round.load(Ordering::Acquire);
         self.refused.store(refused, Ordering::Release);
         endings
@@ -90,15 +91,19 @@ impl Table {
         let subjects = if let Some(range) = wide {
             self.addresses.within(Some(range))
         } else {
-            let stripe = self.stripe(hash);
-            let known = stripe.subjects.get(&hash);
-            known
-                .into_iter()
-                .flatten()
-                .filter_map(Weak::upgrade)
-                .collect()
+            self.known_by(hash)
         };
         self.rethink(subjects, now_ms)
+    }
+
+    fn known_by(&self, hash: Hash) -> Vec<Arc<Subject>> {
+        let stripe = self.stripe(hash);
+        let known = stripe.subjects.get(&hash);
+        known
+            .into_iter()
+            .flatten()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 
     pub(crate) fn hold(&self, hash: Hash, mut entry: Entry) -> Put {

@@ -67,7 +67,8 @@ impl Subject {
 
     /// `stream` ends with the next verdict that says so; the answer says what holds now. No verdict
     /// is lost: it finds the stream linked, or stands in the answer. A stream that is not let in
-    /// has to be unlinked like any other.
+    /// has to be unlinked like any other. Whoever links keeps this subject until `unlink`: nobody
+    /// else does. `stream` must not keep it, or neither is ever freed.
     pub fn link(
         &self,
         table: &Table,
