@@ -35,7 +35,12 @@ impl<S> TokenCache<S> {
     /// Holds `most` tokens at most.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let shard = || Mutex::new(Shard { known: HashMap::new(), order: Default::default() });
+        let shard = || {
+            Mutex::new(Shard {
+                known: HashMap::new(),
+                order: Default::default(),
+            })
+        };
         Self {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -46,22 +51,40 @@ impl<S> TokenCache<S> {
     /// What is known about exactly these bytes. Whether it still holds is the caller's to ask.
     pub fn get(&self, token: &[u8]) -> Option<Arc<Known<S>>> {
         let hash = self.hasher.hash_one(token);
-        let shard = self.shard(hash).lock().unwrap_or_else(PoisonError::into_inner);
-        shard.known.get(&hash).filter(|one| *one.token == *token).cloned()
+        let shard = self
+            .shard(hash)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        shard
+            .known
+            .get(&hash)
+            .filter(|one| *one.token == *token)
+            .cloned()
     }
 
     /// `token` is known from now on, unless it is longer than any of ours.
     pub fn put(&self, token: &[u8], verified: Verified, slot: S) -> Arc<Known<S>> {
-        let made = Arc::new(Known { token: token.into(), verified, slot });
+        let made = Arc::new(Known {
+            token: token.into(),
+            verified,
+            slot,
+        });
         if token.len() > LONGEST_TOKEN {
             return made;
         }
         let hash = self.hasher.hash_one(token);
-        let mut shard = self.shard(hash).lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self
+            .shard(hash)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if shard.known.insert(hash, Arc::clone(&made)).is_none() {
             shard.order.push_back(hash);
         }
-        let gone = if shard.order.len() > self.each { shard.order.pop_front() } else { None };
+        let gone = if shard.order.len() > self.each {
+            shard.order.pop_front()
+        } else {
+            None
+        };
         let gone = gone.and_then(|old| shard.known.remove(&old));
         drop(shard);
         drop(gone);
@@ -72,7 +95,10 @@ impl<S> TokenCache<S> {
     #[must_use]
     pub fn len(&self) -> usize {
         let count = |one: &Mutex<Shard<S>>| {
-            one.lock().unwrap_or_else(PoisonError::into_inner).known.len()
+            one.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .known
+                .len()
         };
         self.shards.iter().map(count).sum()
     }

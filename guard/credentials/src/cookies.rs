@@ -10,9 +10,13 @@ pub struct Twice;
 /// The name of the cookie in `piece`. Browsers send a nameless cookie as its value alone: leading
 /// blanks and `=` count for nothing.
 fn name_of(piece: &[u8]) -> &[u8] {
-    let start = piece.iter().position(|byte| !is_blank(*byte) && *byte != b'=');
+    let start = piece
+        .iter()
+        .position(|byte| !is_blank(*byte) && *byte != b'=');
     let piece = &piece[start.unwrap_or(piece.len())..];
-    let end = piece.iter().position(|byte| is_blank(*byte) || *byte == b'=');
+    let end = piece
+        .iter()
+        .position(|byte| is_blank(*byte) || *byte == b'=');
     &piece[..end.unwrap_or(piece.len())]
 }
 
@@ -21,7 +25,9 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn pieces<'a>(lines: &'a [&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
-    lines.iter().flat_map(|line| line.split(|byte| *byte == b';'))
+    lines
+        .iter()
+        .flat_map(|line| line.split(|byte| *byte == b';'))
 }
 
 /// The value of the cookie `name`; names that begin with `prefix` may stand only once each.
@@ -89,7 +95,11 @@ pub fn clean(lines: &[&[u8]], prefix: &[u8]) -> Result<Cleaned, Twice> {
             seen.push(name);
         }
     }
-    Ok(if kept.is_empty() { Cleaned::Empty } else { Cleaned::Kept(kept) })
+    Ok(if kept.is_empty() {
+        Cleaned::Empty
+    } else {
+        Cleaned::Kept(kept)
+    })
 }
 
 /// Whether an application's `Set-Cookie` would set a cookie of ours.
@@ -112,8 +122,14 @@ mod tests {
     #[test]
     fn ours_is_found_and_taken_out() {
         let line: &[u8] = b"a=1; __Host-ostiary-session=x.y.z; b=2";
-        assert_eq!(find(&[line], PREFIX, b"__Host-ostiary-session"), Ok(Some(&b"x.y.z"[..])));
-        assert_eq!(clean(&[line], PREFIX), Ok(Cleaned::Kept(b"a=1; b=2".to_vec())));
+        assert_eq!(
+            find(&[line], PREFIX, b"__Host-ostiary-session"),
+            Ok(Some(&b"x.y.z"[..]))
+        );
+        assert_eq!(
+            clean(&[line], PREFIX),
+            Ok(Cleaned::Kept(b"a=1; b=2".to_vec()))
+        );
         assert_eq!(clean(&[b"a=1"], PREFIX), Ok(Cleaned::Unchanged));
         assert_eq!(clean(&[b"__Host-ostiary-x=1;"], PREFIX), Ok(Cleaned::Empty));
     }
@@ -128,7 +144,10 @@ mod tests {
         ] {
             let cleaned = clean(&[line], PREFIX).unwrap();
             let text = format!("{cleaned:?}");
-            assert!(matches!(cleaned, Cleaned::Empty | Cleaned::Kept(_)), "{text}");
+            assert!(
+                matches!(cleaned, Cleaned::Empty | Cleaned::Kept(_)),
+                "{text}"
+            );
             if let Cleaned::Kept(kept) = cleaned {
                 assert!(!contains(&kept, PREFIX));
             }
@@ -139,7 +158,10 @@ mod tests {
     fn two_of_one_name_are_refused_in_one_line_or_two() {
         let one: &[u8] = b"__Host-ostiary-session=x";
         assert_eq!(clean(&[one, one], PREFIX), Err(Twice));
-        assert_eq!(find(&[one, one], PREFIX, b"__Host-ostiary-session"), Err(Twice));
+        assert_eq!(
+            find(&[one, one], PREFIX, b"__Host-ostiary-session"),
+            Err(Twice)
+        );
         let both: &[u8] = b"__Host-ostiary-session=x;__Host-ostiary-session=y";
         assert_eq!(clean(&[both], PREFIX), Err(Twice));
     }

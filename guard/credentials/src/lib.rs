@@ -5,8 +5,8 @@
 
 mod cache;
 pub mod cookies;
-mod structs;
 mod strict;
+mod structs;
 mod token;
 
 pub use cache::{Known, TokenCache};

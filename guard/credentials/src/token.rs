@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::Value;
@@ -92,6 +93,10 @@ pub struct Verified {
     pub claims: Claims,
     /// The key that signed it.
     pub kid: String,
+    /// The audience it was verified for.
+    pub audience: String,
+    /// SHA-256 of the whole token, hexadecimal.
+    pub sha256: String,
     /// All claims but the assertion, as a serialised `google.protobuf.Struct`.
     pub structure: Vec<u8>,
     /// The identity assertion it carries, or nothing.
@@ -142,7 +147,9 @@ pub struct Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Verifier").field("audience", &self.audience).finish_non_exhaustive()
+        out.debug_struct("Verifier")
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,7 +183,12 @@ impl Verifier {
             }
             keys.insert(one.kid, point);
         }
-        Ok(Self { issuer: issuer.into(), audience: audience.into(), typ: typ.into(), keys })
+        Ok(Self {
+            issuer: issuer.into(),
+            audience: audience.into(),
+            typ: typ.into(),
+            keys,
+        })
     }
 
     /// Whether the key is still one of ours.
@@ -185,12 +197,21 @@ impl Verifier {
         self.keys.contains_key(kid)
     }
 
+    /// Whom its tokens are for.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
     /// What `token` says, if we signed it for this.
     pub fn verify(&self, token: &[u8]) -> Result<Verified, Reason> {
         if token.len() > LONGEST_TOKEN {
             return Err(Reason::TooLong);
         }
-        let dot = token.iter().rposition(|byte| *byte == b'.').ok_or(Reason::Malformed)?;
+        let dot = token
+            .iter()
+            .rposition(|byte| *byte == b'.')
+            .ok_or(Reason::Malformed)?;
         let (signed, signature) = (&token[..dot], &token[dot + 1..]);
         let mut parts = signed.split(|byte| *byte == b'.');
         let (header, payload) = match (parts.next(), parts.next(), parts.next()) {
@@ -203,7 +224,9 @@ impl Verifier {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
             .verify(signed, &signature)
             .map_err(|_| Reason::Signature)?;
-        self.read(kid, payload)
+        let mut verified = self.read(kid, payload)?;
+        verified.sha256 = hexadecimal(digest(&SHA256, token).as_ref());
+        Ok(verified)
     }
 
     fn accepted<'a>(&self, header: &'a Map) -> Result<&'a str, Reason> {
@@ -214,7 +237,10 @@ impl Verifier {
         if text("typ") != Some(&self.typ) {
             return Err(Reason::Type);
         }
-        if header.keys().any(|key| !matches!(key.as_str(), "alg" | "typ" | "kid")) {
+        if header
+            .keys()
+            .any(|key| !matches!(key.as_str(), "alg" | "typ" | "kid"))
+        {
             return Err(Reason::Header);
         }
         text("kid").ok_or(Reason::UnknownKey)
@@ -222,7 +248,10 @@ impl Verifier {
 
     fn read(&self, kid: &str, mut payload: Map) -> Result<Verified, Reason> {
         let text = |map: &Map, key: &str| {
-            map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+            map.get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
         if text(&payload, "iss") != self.issuer {
             return Err(Reason::Issuer);
@@ -259,6 +288,8 @@ impl Verifier {
         Ok(Verified {
             claims,
             kid: kid.to_owned(),
+            audience: self.audience.clone(),
+            sha256: String::new(),
             structure: structs::of_map(&payload),
             assertion,
             #[allow(clippy::cast_possible_truncation)]
@@ -279,6 +310,13 @@ fn object(part: &[u8]) -> Result<Map, Reason> {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    halves
+        .filter_map(|half| char::from_digit(u32::from(half), 16))
+        .collect()
+}
+
 fn decode(part: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
@@ -288,6 +326,8 @@ pub(crate) fn tests_empty() -> Verified {
     Verified {
         claims: Claims::default(),
         kid: String::new(),
+        audience: String::new(),
+        sha256: String::new(),
         structure: Vec::new(),
         assertion: String::new(),
         issued: None,

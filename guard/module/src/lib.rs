@@ -1,1 +1,17 @@
-//! The Envoy dynamic module.
+//! The guard inside Envoy: verdicts that are pushed, credentials that are checked, streams that end.
+//!
+//! One table for the process, shared by all workers and all filter configurations; see `process`.
+//! `roles` says what a filter of each name does, `filter` follows one HTTP stream, `ending` ends it in
+//! the way of its protocol, `stream` talks to the control plane. Whatever goes wrong on a request's
+//! way ends in a refusal.
+
+pub mod abi;
+mod credential;
+mod ending;
+mod filter;
+mod frames;
+mod later;
+mod process;
+mod roles;
+mod scope;
+mod stream;

@@ -1,0 +1,349 @@
+//! The credentials of a request: session cookie, what `login` handed over, identity assertion.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ostiary_credentials::cookies::{self, Cleaned};
+use ostiary_credentials::{Known, Terms, TokenCache, Verified, Verifier, wrap};
+use ostiary_verdicts::{Key, Kind, Subject};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::abi::{Headers, Http};
+use crate::ending::Refusal;
+use crate::process::{Process, process};
+use crate::roles::RouteSettings;
+
+/// Where Envoy's own jwt filter puts claims; rules, log and limits read them there.
+const NAMESPACE: &str = "envoy.filters.http.jwt_authn";
+/// Tokens one process remembers.
+const REMEMBERED: usize = 100_000;
+const ASSERTION_HEADER: &str = "x-ostiary-assertion";
+const OFFLINE_HEADER: &str = "x-ostiary-offline";
+/// Envoy sets it when `login` did not answer; a client's own was stripped.
+const LOGIN_FAILED: &str = "x-envoy-auth-failure-mode-allowed";
+
+type Remembered = Arc<Known<OnceLock<Arc<Subject>>>>;
+
+/// `who`: the session cookie.
+pub(crate) struct Who {
+    session: Tokens,
+    stale: Terms,
+    cookie: String,
+    prefix: String,
+}
+
+/// `handover`: what `login` handed over, grace while it is away, and the application's view.
+pub(crate) struct Handover {
+    session: Tokens,
+    handed: Tokens,
+    grace: Option<Terms>,
+    header: String,
+    cookie: String,
+    pub prefix: String,
+}
+
+/// `assertion`: the mini gateway's.
+pub(crate) struct Assertion {
+    tokens: Tokens,
+    grace: Option<Terms>,
+    header: String,
+    pub route: RouteSettings,
+}
+
+struct Tokens {
+    verifier: Verifier,
+    terms: Terms,
+}
+
+impl Tokens {
+    /// What `token` says, remembered or looked at now; whether it holds is another question.
+    fn look_at(&self, token: &[u8]) -> Option<Remembered> {
+        let found = match cache().get(token) {
+            Some(found) if self.verifier.knows(&found.verified.kid) => found,
+            _ => {
+                let verified = self.verifier.verify(token).ok()?;
+                cache().put(token, verified, OnceLock::new())
+            }
+        };
+        (found.verified.audience == self.verifier.audience()).then_some(found)
+    }
+
+    fn holds(&self, token: &[u8]) -> Option<Remembered> {
+        let found = self.look_at(token)?;
+        found.verified.holds(self.terms, now()).ok()?;
+        Some(found)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhoSettings {
+    issuer: String,
+    jwks: Value,
+    token_lifetime: i64,
+    absolute_lifetime: i64,
+    skew: i64,
+    cookie: String,
+    prefix: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HandoverSettings {
+    issuer: String,
+    jwks: Value,
+    lifetime: i64,
+    skew: i64,
+    token_lifetime: i64,
+    #[allow(dead_code, reason = "said by the compiler for both roles alike")]
+    absolute_lifetime: i64,
+    offline_grace: i64,
+    cookie: String,
+    prefix: String,
+    header: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssertionSettings {
+    issuer: String,
+    jwks: Value,
+    audience: String,
+    lifetime: i64,
+    skew: i64,
+    offline_grace: i64,
+    header: String,
+    #[serde(default)]
+    route: RouteSettings,
+}
+
+fn session_tokens(issuer: &str, jwks: &Value, terms: Terms) -> Result<Tokens, String> {
+    let verifier = Verifier::new(issuer, "ostiary:session", "ostiary-session+jwt", jwks)?;
+    Ok(Tokens { verifier, terms })
+}
+
+impl Who {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let read: WhoSettings = settings("who", text)?;
+        let terms = Terms {
+            lifetime: read.token_lifetime,
+            skew: read.skew,
+        };
+        let whole = read.absolute_lifetime;
+        Ok(Self {
+            session: session_tokens(&read.issuer, &read.jwks, terms)?,
+            stale: Terms {
+                lifetime: whole,
+                skew: whole,
+            },
+            cookie: read.cookie,
+            prefix: read.prefix,
+        })
+    }
+
+    /// The claims stand where the rules read them; the subject is whoever they are about.
+    pub(crate) fn read_request(&self, http: &Http<'_>) -> Result<Option<Arc<Subject>>, Refusal> {
+        let lines = http.header_values(Headers::Request, "cookie");
+        let found = cookies::find(&lines, self.prefix.as_bytes(), self.cookie.as_bytes());
+        let Some(token) = found.map_err(|_| Refusal::Twice)? else {
+            return Ok(None);
+        };
+        let Some(found) = self.session.look_at(token) else {
+            return Ok(None);
+        };
+        let key = if found.verified.holds(self.session.terms, now()).is_ok() {
+            "session"
+        } else if found.verified.holds(self.stale, now()).is_ok() {
+            "stale"
+        } else {
+            return Ok(None);
+        };
+        http.set_metadata(NAMESPACE, &wrap(key, &found.verified.structure));
+        Ok(Some(subject(
+            process(),
+            &found,
+            found.verified.claims.auth_time,
+        )))
+    }
+}
+
+impl Handover {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let read: HandoverSettings = settings("handover", text)?;
+        let session = Terms {
+            lifetime: read.token_lifetime,
+            skew: read.skew,
+        };
+        let handed = Terms {
+            lifetime: read.lifetime,
+            skew: read.skew,
+        };
+        let typ = "ostiary-handover+jwt";
+        let verifier = Verifier::new(&read.issuer, "ostiary:handover", typ, &read.jwks)?;
+        let grace = Terms {
+            lifetime: read.token_lifetime,
+            skew: read.offline_grace,
+        };
+        Ok(Self {
+            session: session_tokens(&read.issuer, &read.jwks, session)?,
+            handed: Tokens {
+                verifier,
+                terms: handed,
+            },
+            grace: (read.offline_grace > 0).then_some(grace),
+            header: read.header,
+            cookie: read.cookie,
+            prefix: read.prefix,
+        })
+    }
+
+    /// What `login` handed over, or what counts while it is away, is who asks from now on; the
+    /// application gets the assertion. None when `who` has said it all.
+    pub(crate) fn read_request(&self, http: &Http<'_>) -> Option<Arc<Subject>> {
+        let failed = http.header(Headers::Request, LOGIN_FAILED);
+        let handed = http.header(Headers::Request, &self.header);
+        let handed = handed.and_then(|token| self.handed.holds(token));
+        let changed = handed.is_some();
+        let known = handed.or_else(|| {
+            let lines = http.header_values(Headers::Request, "cookie");
+            let found = cookies::find(&lines, self.prefix.as_bytes(), self.cookie.as_bytes());
+            let found = self.session.look_at(found.ok()??)?;
+            let graced = failed.and(self.grace);
+            found
+                .verified
+                .holds(graced.unwrap_or(self.session.terms), now())
+                .ok()?;
+            Some(found)
+        });
+        let offline = failed.filter(|_| self.grace.is_some() && !changed);
+        http.set_header(Headers::Request, &self.header, None);
+        http.set_header(Headers::Request, OFFLINE_HEADER, offline);
+        let known = known?;
+        let assertion = known.verified.assertion.as_bytes();
+        let assertion = (!assertion.is_empty()).then_some(assertion);
+        http.set_header(Headers::Request, ASSERTION_HEADER, assertion);
+        if !changed && offline.is_none() {
+            return None;
+        }
+        http.set_metadata(NAMESPACE, &wrap("session", &known.verified.structure));
+        Some(subject(process(), &known, known.verified.claims.auth_time))
+    }
+
+    pub(crate) fn clean_request(
+        &self,
+        http: &Http<'_>,
+        route: &RouteSettings,
+    ) -> Result<(), Refusal> {
+        if route.cookies {
+            clean_request(http, &self.prefix)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Assertion {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let read: AssertionSettings = settings("assertion", text)?;
+        let typ = "ostiary-assertion+jwt";
+        let verifier = Verifier::new(&read.issuer, &read.audience, typ, &read.jwks)?;
+        let terms = Terms {
+            lifetime: read.lifetime,
+            skew: read.skew,
+        };
+        let grace = Terms {
+            lifetime: read.lifetime,
+            skew: read.offline_grace,
+        };
+        Ok(Self {
+            tokens: Tokens { verifier, terms },
+            grace: (read.offline_grace > 0).then_some(grace),
+            header: read.header,
+            route: read.route,
+        })
+    }
+
+    pub(crate) fn read_request(&self, http: &Http<'_>) -> Option<Arc<Subject>> {
+        let token = http.header(Headers::Request, &self.header)?;
+        let found = self.tokens.look_at(token)?;
+        let offline = http
+            .header(Headers::Request, OFFLINE_HEADER)
+            .and(self.grace);
+        found
+            .verified
+            .holds(offline.unwrap_or(self.tokens.terms), now())
+            .ok()?;
+        http.set_metadata(NAMESPACE, &wrap("assertion", &found.verified.structure));
+        // `login` signs none against a verdict: whoever got one later has signed in afresh.
+        Some(subject(process(), &found, found.verified.issued))
+    }
+}
+
+/// Whoever `known` is about, made once for each token.
+fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subject> {
+    let made = known.slot.get_or_init(|| {
+        let Verified { claims, .. } = &known.verified;
+        let named = [
+            (Kind::User, &claims.user),
+            (Kind::Session, &claims.session),
+            (Kind::Device, &claims.device),
+            (Kind::Provider, &claims.provider),
+            (Kind::Token, &known.verified.sha256),
+        ];
+        let keys: Vec<Key<'_>> = named
+            .iter()
+            .filter(|(_, name)| !name.is_empty())
+            .map(|(kind, name)| Key::Named(*kind, name))
+            .collect();
+        let auth_ms = auth.map(|seconds| seconds.saturating_mul(1000));
+        process.table.credential(&keys, auth_ms, process.now_ms())
+    });
+    Arc::clone(made)
+}
+
+/// Cookies of ours do not go on.
+pub(crate) fn clean_request(http: &Http<'_>, prefix: &str) -> Result<(), Refusal> {
+    let lines = http.header_values(Headers::Request, "cookie");
+    match cookies::clean(&lines, prefix.as_bytes()).map_err(|_| Refusal::Twice)? {
+        Cleaned::Unchanged => {}
+        Cleaned::Empty => http.set_header(Headers::Request, "cookie", None),
+        Cleaned::Kept(line) => http.set_header(Headers::Request, "cookie", Some(&line)),
+    }
+    Ok(())
+}
+
+/// Cookies that only we may set do not come back.
+pub(crate) fn clean_response(http: &Http<'_>, prefix: &str) {
+    let all = http.header_values(Headers::Response, "set-cookie");
+    if !all
+        .iter()
+        .any(|one| cookies::sets_ours(one, prefix.as_bytes()))
+    {
+        return;
+    }
+    let kept = all
+        .iter()
+        .filter(|one| !cookies::sets_ours(one, prefix.as_bytes()));
+    let kept: Vec<Vec<u8>> = kept.map(|one| one.to_vec()).collect();
+    http.set_header(Headers::Response, "set-cookie", None);
+    for one in kept {
+        http.add_header(Headers::Response, "set-cookie", &one);
+    }
+}
+
+fn settings<'a, T: Deserialize<'a>>(role: &str, text: &'a str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|why| format!("settings of {role}: {why}"))
+}
+
+fn cache() -> &'static TokenCache<OnceLock<Arc<Subject>>> {
+    static CACHE: OnceLock<TokenCache<OnceLock<Arc<Subject>>>> = OnceLock::new();
+    CACHE.get_or_init(|| TokenCache::new(REMEMBERED))
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
