@@ -152,7 +152,7 @@ impl World {
             who.covers.contains(&one.0) && !over && !satisfied
         };
         let all: Vec<_> = self.list.iter().filter(holds).collect();
-        let effect = |one: &&(usize, Verdict)| match one.1.effect {
+        let effect = |one: &(usize, Verdict)| match one.1.effect {
             1 => Effect::Deny,
             2 => Effect::StepUp,
             3 => Effect::Limit,
@@ -163,8 +163,8 @@ impl World {
             .filter(|one| one.1.effect == 4)
             .map(|one| one.1.score);
         let risk = u8::try_from(scores.max().unwrap_or(0)).unwrap();
-        all.iter()
-            .map(|one| effect(one))
+        all.into_iter()
+            .map(effect)
             .max()
             .map(|effect| (effect, risk))
     }
@@ -221,15 +221,17 @@ impl World {
             Op::Unlink { .. } => {}
             Op::Wait { ms } => self.now += ms,
             Op::Sweep => (0..32).for_each(|_| self.table.sweep(self.now)),
-            Op::Snapshot { keep } => {
-                self.table.begin_snapshot();
-                self.list.retain(|(at, _)| keep & (1 << at) != 0);
-                for (_, one) in &self.list {
-                    Self::end(self.table.put(one, self.now).unwrap());
-                }
-                Self::end(self.table.end_snapshot(self.now));
-            }
+            Op::Snapshot { keep } => self.snapshot(keep),
         }
+    }
+
+    fn snapshot(&mut self, keep: u64) {
+        self.table.begin_snapshot();
+        self.list.retain(|(at, _)| keep & (1 << at) != 0);
+        for (_, one) in &self.list {
+            Self::end(self.table.put(one, self.now).unwrap());
+        }
+        Self::end(self.table.end_snapshot(self.now));
     }
 
     fn check(&mut self) {
