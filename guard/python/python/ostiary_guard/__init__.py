@@ -9,11 +9,40 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from ostiary_guard import _native
+from ostiary_guard._native import (
+    Replica,
+    Standing,
+    Table,
+    Token,
+    __version__,
+    clean_cookies,
+    find_cookie,
+    frame,
+    read_frames,
+    sets_ours,
+    verdict,
+    verify_token,
+)
+
+__all__ = [
+    "ENVOY",
+    "Replica",
+    "Standing",
+    "Table",
+    "Token",
+    "__version__",
+    "clean_cookies",
+    "find_cookie",
+    "frame",
+    "module_path",
+    "read_frames",
+    "sets_ours",
+    "verdict",
+    "verify_token",
+]
 
 ENVOY: Final = "1.40.0"
 """The only Envoy the module may be loaded into: its interface belongs to one version."""
-__version__: Final = _native.__version__
 
 
 def module_path() -> Path:
