@@ -129,6 +129,8 @@ class ControlPlane:
     """When set, the spare stays behind."""
     xds: XdsServer | None = None
     server: grpc.aio.Server | None = None
+    beside: tuple[grpc.GenericRpcHandler, ...] = ()
+    """What else it answers."""
 
     def visible(self, proxy: str) -> Visible | None:
         if self.shown is None or proxy != ME:
@@ -159,6 +161,7 @@ class ControlPlane:
                 open_handler(self.authority),
                 peer_handler(self.authority, self.visible),
                 *self.xds.handlers(),
+                *self.beside,
             )
         )
         await server.start()

@@ -102,11 +102,11 @@ impl Table {
             .map_err(wrong)
     }
 
-    /// The verdict `id` about that key holds no longer.
-    fn lift(&self, id: &[u8], kind: &str, key: &str, now_ms: i64) -> PyResult<()> {
+    /// The verdict `uuid` about that key holds no longer.
+    fn lift(&self, uuid: &[u8], kind: &str, key: &str, now_ms: i64) -> PyResult<()> {
         let kind = kind_of(kind)? as i32;
         let lift = wire::Lift {
-            id: id.to_vec(),
+            id: uuid.to_vec(),
             kind,
             key: key.to_owned(),
         };
@@ -235,12 +235,12 @@ impl Replica {
 
 /// A serialised `Verdict`.
 #[pyfunction]
-#[pyo3(signature = (id, kind, key, effect, *, reason = "", source = "", since_ms = 0, expires_ms = 0,
+#[pyo3(signature = (uuid, kind, key, effect, *, reason = "", source = "", since_ms = 0, expires_ms = 0,
     score = 0, rate = 0, per_ms = 0))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn verdict<'py>(
     py: Python<'py>,
-    id: &[u8],
+    uuid: &[u8],
     kind: &str,
     key: &str,
     effect: &str,
@@ -253,7 +253,7 @@ pub(crate) fn verdict<'py>(
     per_ms: u32,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let made = wire::Verdict {
-        id: id.to_vec(),
+        id: uuid.to_vec(),
         kind: kind_of(kind)? as i32,
         key: key.to_owned(),
         effect: effect_of(effect)? as i32,

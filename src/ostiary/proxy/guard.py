@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -29,7 +30,7 @@ _PATIENCE: Final = 20.0
 """Seconds a trial may take; it takes a tenth of one."""
 _ANSWER: Final = 1.0
 """Seconds the guard has to say how it is."""
-_LONGEST: Final = 64 << 10
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d{1,5})\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +134,21 @@ async def state(folder: Folder) -> State | None:
         async with asyncio.timeout(_ANSWER):
             reader, writer = await asyncio.open_unix_connection(folder.socket(GUARD_SOCKET))
             try:
-                writer.write(b"GET /state HTTP/1.1\r\nhost: guard\r\nconnection: close\r\n\r\n")
-                answer = await reader.read(_LONGEST)
-                while part := await reader.read(_LONGEST):
-                    answer += part
+                writer.write(b"GET /state HTTP/1.1\r\nhost: guard\r\n\r\n")
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = _LENGTH.search(head)
+                body = await reader.readexactly(int(length[1])) if length else b""
             finally:
                 writer.close()
-    except OSError:
+    except (OSError, EOFError, asyncio.LimitOverrunError):
         return None
-    return read_state(answer)
+    return read_state(body)
 
 
-def read_state(answer: bytes) -> State | None:
-    """The state in an HTTP answer; None when it is none."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200 "):
-        return None
+def read_state(body: bytes) -> State | None:
+    """The state in the body of an answer; None when it is none."""
     try:
-        tree = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
+        tree = json.loads(body)
         return State(**{one.name: tree[one.name] for one in fields(State)})
     except (ValueError, KeyError, TypeError):
         return None

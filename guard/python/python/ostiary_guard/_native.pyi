@@ -1,4 +1,4 @@
-"""The engines, in Rust. What a message is, `proto/verdicts.proto` says; a `ValueError` says why not.
+"""The engines, in Rust. `proto/verdicts.proto` says what a message is, a `ValueError` why not.
 
 Times in `_ms` are Unix milliseconds of the control plane, or of a monotonic clock (`mono_ms`).
 Keys are pairs of a kind (`user`, `session`, `device`, `workload`, `address`, `api-key`, `token`,
@@ -34,8 +34,8 @@ class Table:
     def __new__(cls, most: int = 1_000_000, seeds: tuple[int, int] = (0, 0)) -> Table: ...
     def put(self, verdict: bytes, now_ms: int) -> int:
         """A serialised `Verdict` holds from now on; returns how many streams have to end."""
-    def lift(self, id: bytes, kind: str, key: str, now_ms: int) -> None:
-        """The verdict `id` about that key holds no longer."""
+    def lift(self, uuid: bytes, kind: str, key: str, now_ms: int) -> None:
+        """The verdict `uuid` about that key holds no longer."""
     def standing(
         self, keys: Sequence[tuple[str, str]], now_ms: int, auth_ms: int | None = None
     ) -> Standing | None:
@@ -68,7 +68,7 @@ class Replica:
     def entries(self) -> int: ...
 
 def verdict(
-    id: bytes,
+    uuid: bytes,
     kind: str,
     key: str,
     effect: str,
