@@ -1,17 +1,20 @@
 //! Envoy's dynamic-module ABI of the pinned version, declared by hand, and safe handles over it.
 //!
-//! The only `unsafe` of the guard stands here and in `abi/hooks.rs`. What Envoy lends is lent for one
+//! The only `unsafe` of the guard stands here and in `abi/`. What Envoy lends is lent for one
 //! hook; the handles say so by their lifetimes. Names follow Envoy's `abi.h`.
 
 #![allow(unsafe_code)]
 
 mod calls;
+mod config;
 mod hooks;
+mod hooks_main;
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use calls::{Bytes, Given, HeaderOut, Pair};
+pub use config::{Config, ConfigScheduler, Early};
 
 /// The version of the ABI in Envoy 1.40, NUL-terminated as Envoy wants it.
 pub(crate) const ABI_VERSION: &std::ffi::CStr = c"v0.2.0";
@@ -340,136 +343,6 @@ impl Drop for Scheduler {
     fn drop(&mut self) {
         // SAFETY: made by scheduler_new and deleted only here.
         unsafe { calls::envoy_dynamic_module_callback_http_filter_scheduler_delete(self.0) }
-    }
-}
-
-/// One filter configuration. Its calls belong to the main thread, but for `scheduler`'s commits.
-#[derive(Clone, Copy)]
-pub struct Config(*mut c_void);
-
-// SAFETY: only handed on to hooks that Envoy runs on the main thread.
-unsafe impl Send for Config {}
-// SAFETY: as above.
-unsafe impl Sync for Config {}
-
-impl Config {
-    /// Starts a request to `cluster` that stays open in both directions; None when that cannot be.
-    pub fn start_stream(
-        &self,
-        cluster: &str,
-        headers: &[(&str, &[u8])],
-        first: &[u8],
-    ) -> Option<u64> {
-        let headers: Vec<HeaderOut> = headers.iter().map(HeaderOut::of).collect();
-        let mut id = 0;
-        // SAFETY: Envoy copies everything and fills the id.
-        let started = unsafe {
-            calls::envoy_dynamic_module_callback_http_filter_config_start_http_stream(
-                self.0,
-                &raw mut id,
-                Given::of(cluster.as_bytes()),
-                headers.as_ptr(),
-                headers.len(),
-                Given::of(first),
-                false,
-                0,
-            )
-        };
-        (started == 0).then_some(id)
-    }
-
-    /// Says more; False when the stream is gone.
-    pub fn send(&self, stream: u64, data: &[u8]) -> bool {
-        // SAFETY: Envoy copies the data and knows whether the stream lives.
-        unsafe {
-            calls::envoy_dynamic_module_callback_http_filter_config_stream_send_data(
-                self.0,
-                stream,
-                Given::of(data),
-                false,
-            )
-        }
-    }
-
-    /// Ends the stream at once.
-    pub fn reset(&self, stream: u64) {
-        // SAFETY: Envoy knows whether the stream lives.
-        unsafe {
-            calls::envoy_dynamic_module_callback_http_filter_config_reset_http_stream(
-                self.0, stream,
-            );
-        }
-    }
-
-    /// Wakes this configuration from any thread.
-    pub fn scheduler(&self) -> ConfigScheduler {
-        // SAFETY: called while the configuration lives.
-        ConfigScheduler(unsafe {
-            calls::envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0)
-        })
-    }
-}
-
-/// Wakes one configuration on the main thread.
-pub struct ConfigScheduler(*mut c_void);
-
-// SAFETY: Envoy documents commit for any thread; deletion happens once, by Drop.
-unsafe impl Send for ConfigScheduler {}
-// SAFETY: as above.
-unsafe impl Sync for ConfigScheduler {}
-
-impl ConfigScheduler {
-    /// The configuration's `scheduled` hook runs soon on the main thread.
-    pub fn commit(&self, event: u64) {
-        // SAFETY: the scheduler lives until Drop.
-        unsafe {
-            calls::envoy_dynamic_module_callback_http_filter_config_scheduler_commit(self.0, event);
-        }
-    }
-}
-
-impl Drop for ConfigScheduler {
-    fn drop(&mut self) {
-        // SAFETY: made by scheduler_new and deleted only here.
-        unsafe { calls::envoy_dynamic_module_callback_http_filter_config_scheduler_delete(self.0) }
-    }
-}
-
-/// The headers of a request before anything has read them, for the time of the hook.
-#[derive(Clone, Copy)]
-pub struct Early<'a> {
-    raw: *mut c_void,
-    hook: PhantomData<&'a ()>,
-}
-
-impl<'a> Early<'a> {
-    /// The first value of `name`.
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        let (mut found, mut count) = (Bytes::EMPTY, 0);
-        // SAFETY: Envoy fills both; the bytes live until the headers change.
-        let there = unsafe {
-            calls::envoy_dynamic_module_callback_early_header_mutation_get_header_value(
-                self.raw,
-                Given::of(name.as_bytes()),
-                &raw mut found,
-                0,
-                &raw mut count,
-            )
-        };
-        // SAFETY: as above.
-        there.then(|| unsafe { found.lend() })
-    }
-
-    /// Sets `name` to this one value.
-    pub fn set_header(&self, name: &str, value: &[u8]) {
-        // SAFETY: Envoy copies name and value.
-        unsafe {
-            calls::envoy_dynamic_module_callback_early_header_mutation_set_header(
-                self.raw,
-                Given::of(name.as_bytes()),
-                Given::of(value),
-            );
-        }
     }
 }
 

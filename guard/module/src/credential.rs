@@ -229,18 +229,6 @@ impl Handover {
         http.set_metadata(NAMESPACE, &wrap("session", &known.verified.structure));
         Some(subject(process(), &known, known.verified.claims.auth_time))
     }
-
-    pub(crate) fn clean_request(
-        &self,
-        http: &Http<'_>,
-        route: &RouteSettings,
-    ) -> Result<(), Refusal> {
-        if route.cookies {
-            clean_request(http, &self.prefix)
-        } else {
-            Ok(())
-        }
-    }
 }
 
 impl Assertion {
@@ -303,7 +291,14 @@ fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subj
 }
 
 /// Cookies of ours do not go on.
-pub(crate) fn clean_request(http: &Http<'_>, prefix: &str) -> Result<(), Refusal> {
+pub(crate) fn clean_request(
+    http: &Http<'_>,
+    route: &RouteSettings,
+    prefix: &str,
+) -> Result<(), Refusal> {
+    if !route.cookies {
+        return Ok(());
+    }
     let lines = http.header_values(Headers::Request, "cookie");
     match cookies::clean(&lines, prefix.as_bytes()).map_err(|_| Refusal::Twice)? {
         Cleaned::Unchanged => {}

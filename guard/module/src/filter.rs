@@ -1,222 +1,92 @@
-//! One HTTP stream on its way through a filter of the guard.
+//! One HTTP stream on its way through a filter of the guard: who asks, and whether that is let in.
 
+use std::cell::Cell;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use ostiary_verdicts::{Cut, Effect, LinkId, Standing, Subject, of_request};
+use ostiary_verdicts::{Cut, Effect, Standing, Subject, of_request};
 
-use crate::abi::{Attribute, Headers, Http, Scheduler};
+use crate::abi::{Attribute, Http};
+use crate::credential;
 use crate::ending::{self, Refusal};
-use crate::frames::{FrameTracker, close_frame};
-use crate::later;
+use crate::handle::Handle;
+use crate::live::Live;
 use crate::process::{Process, process};
 use crate::roles::{Role, RouteSettings, Then};
 
-/// Events of a stream's scheduler.
-const END: u64 = 0;
-const FORCE: u64 = 1;
-
-/// How an end sounds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Sound {
-    /// Nothing was answered yet: it is refused like a new request.
-    #[default]
-    Waiting,
-    /// Server-sent events: a last event.
-    Events,
-    Grpc,
-    WebSocket,
-    /// Any other body: cut off.
-    Body,
-}
-
-/// What reaches a stream from other threads.
-pub(crate) struct Handle {
-    scheduler: Scheduler,
-    worker: u32,
-    /// Why it has to end; the first reason stays.
-    standing: Mutex<Option<Arc<Standing>>>,
-    /// The credential's sign-in: a step-up may be satisfied by it.
-    auth_ms: Option<i64>,
-    /// Told to end, and not woken since.
-    pending: AtomicBool,
-}
-
-impl Cut for Handle {
-    fn cut(&self, standing: &Arc<Standing>) {
-        let Some(standing) = standing
-            .judged(self.auth_ms)
-            .filter(|one| one.effect.ends())
-        else {
-            return process().ended(self.worker, 1);
-        };
-        let mut known = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() {
-            *known = Some(standing);
-        }
-        drop(known);
-        if self.pending.swap(true, Ordering::AcqRel) {
-            process().ended(self.worker, 1);
-        } else {
-            self.scheduler.commit(END);
-        }
-    }
-
-    fn worker(&self) -> u32 {
-        self.worker
-    }
-}
-
-impl Handle {
-    /// The work is done, or there is nothing to do any more.
-    fn settle(&self) {
-        if self.pending.swap(false, Ordering::AcqRel) {
-            process().ended(self.worker, 1);
-        }
-    }
-
-    fn force(&self) {
-        self.scheduler.commit(FORCE);
-    }
-}
-
-/// See the module.
+/// Envoy calls hooks within hooks and destroys a stream in the middle of one: hooks share it.
 pub(crate) struct Filter {
-    role: RolePointer,
-    handle: Option<Arc<Handle>>,
-    links: Vec<(Arc<Subject>, LinkId)>,
-    sound: Sound,
-    asked: bool,
-    grpc: bool,
-    upgrade: bool,
-    ended: bool,
-    frames: FrameTracker,
-    /// A WebSocket that ends at the next boundary.
-    closing: Option<Arc<Standing>>,
-}
-
-/// The filter's configuration, which outlives it: Envoy keeps it for as long as a stream lives.
-#[derive(Clone, Copy)]
-pub(crate) struct RolePointer(&'static Role);
-
-impl RolePointer {
-    pub(crate) fn new(role: &'static Role) -> Self {
-        Self(role)
-    }
+    /// The configuration outlives its filters: Envoy keeps it for as long as a stream lives.
+    role: &'static Role,
+    /// The request went through here.
+    asked: Cell<bool>,
+    live: Live,
 }
 
 impl Filter {
-    pub(crate) fn new(role: RolePointer) -> Self {
+    pub(crate) fn new(role: &'static Role) -> Self {
         Self {
             role,
-            handle: None,
-            links: Vec::new(),
-            sound: Sound::Waiting,
-            asked: false,
-            grpc: false,
-            upgrade: false,
-            ended: false,
-            frames: FrameTracker::default(),
-            closing: None,
+            asked: Cell::new(false),
+            live: Live::default(),
         }
     }
 
     /// True when the request goes on.
-    pub(crate) fn request_headers(&mut self, http: &Http<'_>, _end: bool) -> bool {
-        self.asked = true;
-        let role = self.role.0;
-        if let Role::Verdicts(stream) = role {
+    pub(crate) fn request_headers(&self, http: &Http<'_>) -> bool {
+        self.asked.set(true);
+        if let Role::Verdicts(stream) = self.role {
             stream.answer(http);
             return false;
         }
-        let kind = http
-            .header(Headers::Request, "content-type")
-            .unwrap_or_default();
-        self.grpc = kind.starts_with(b"application/grpc");
-        self.upgrade = http.header(Headers::Request, "upgrade").is_some()
-            || http.header(Headers::Request, ":protocol").is_some();
-        let route = http
-            .route_settings::<RouteSettings>()
-            .unwrap_or(role.route());
-        match self.admit(http, role, route) {
+        self.live.asked(http);
+        match self.admit(http, self.route(http)) {
             Ok(()) => true,
             Err(refusal) => {
-                self.over();
-                ending::refuse(http, self.grpc, &refusal);
+                self.live.over();
+                ending::refuse(http, self.live.is_grpc(), &refusal);
                 false
             }
         }
     }
 
-    fn admit(
-        &mut self,
-        http: &Http<'_>,
-        role: &Role,
-        route: &RouteSettings,
-    ) -> Result<(), Refusal> {
+    fn route<'a>(&'a self, http: &Http<'a>) -> &'a RouteSettings {
+        http.route_settings().unwrap_or(self.role.route())
+    }
+
+    fn admit(&self, http: &Http<'_>, route: &RouteSettings) -> Result<(), Refusal> {
         let process = process();
-        match role {
+        let mut asking = Asking::default();
+        match self.role {
             Role::Address(settings) => {
                 trusted(process, route)?;
-                let address = source(http);
-                self.stand(
-                    http,
-                    process,
-                    route,
-                    &Asking {
-                        address,
-                        ..Asking::default()
-                    },
-                )?;
-                if route.cookies {
-                    crate::credential::clean_request(http, &settings.prefix)?;
-                }
-                Ok(())
+                asking.address = source(http);
+                self.stand(http, process, route, &asking)?;
+                credential::clean_request(http, route, &settings.prefix)
             }
             Role::Who(who) => {
                 trusted(process, route)?;
-                let credential = who.read_request(http)?;
-                let address = source(http);
-                self.stand(
-                    http,
-                    process,
-                    route,
-                    &Asking {
-                        address,
-                        credential,
-                        workload: None,
-                    },
-                )
+                asking.credential = who.read_request(http)?;
+                asking.address = source(http);
+                self.stand(http, process, route, &asking)
             }
             Role::Handover(handover) => {
-                let credential = handover.read_request(http);
-                if credential.is_some() {
-                    let asking = Asking {
-                        credential,
-                        ..Asking::default()
-                    };
+                asking.credential = handover.read_request(http);
+                if asking.credential.is_some() {
+                    // `who` has let the address in; its score counts with this credential too.
+                    asking.floor = risk_of_address(http, process, route);
                     self.stand(http, process, route, &asking)?;
                 }
-                handover.clean_request(http, route)
+                credential::clean_request(http, route, &handover.prefix)
             }
             Role::Assertion(assertion) => {
                 trusted(process, route)?;
-                let credential = assertion.read_request(http);
-                let workload = http.attribute(Attribute::PeerUri).map(|uri| {
+                asking.credential = assertion.read_request(http);
+                asking.workload = http.attribute(Attribute::PeerUri).map(|uri| {
                     let uri = String::from_utf8_lossy(uri);
                     process.table.workload(&uri, process.now_ms())
                 });
-                self.stand(
-                    http,
-                    process,
-                    route,
-                    &Asking {
-                        address: None,
-                        credential,
-                        workload,
-                    },
-                )
+                self.stand(http, process, route, &asking)
             }
             Role::Verdicts(_) => Ok(()),
         }
@@ -224,39 +94,17 @@ impl Filter {
 
     /// Links the request to whoever asks, and refuses it if a verdict says so.
     fn stand(
-        &mut self,
+        &self,
         http: &Http<'_>,
         process: &Process,
         route: &RouteSettings,
         asking: &Asking,
     ) -> Result<(), Refusal> {
         let auth_ms = asking.credential.as_ref().and_then(|one| one.auth_ms());
-        let now = process.now_ms();
-        let handle = Arc::new(Handle {
-            scheduler: http.scheduler(),
-            worker: http.worker(),
-            standing: Mutex::new(None),
-            auth_ms,
-            pending: AtomicBool::new(false),
-        });
-        let stream: Arc<dyn Cut> = Arc::<Handle>::clone(&handle);
-        self.handle = Some(handle);
-        process.streams.fetch_add(1, Ordering::Relaxed);
-        let mut link = |subject: &Arc<Subject>| {
-            let (id, standing) = subject.link(&process.table, now, &stream);
-            self.links.push((Arc::clone(subject), id));
-            standing
-        };
-        let credential = asking.credential.as_ref().and_then(&mut link);
-        let address = asking
-            .address
-            .as_ref()
-            .and_then(|one| link(&process.table.address(*one, now)));
-        let workload = asking.workload.as_ref().and_then(&mut link);
-        let found = of_request(credential.as_ref(), &[address, workload], auth_ms);
-        let risk = found.as_ref().map_or(0, |one| one.risk);
+        let found = self.link(http, process, asking, auth_ms);
         if route.risk {
-            ending::score(http, risk);
+            let risk = found.as_ref().map_or(0, |one| one.risk);
+            ending::score(http, risk.max(asking.floor));
         }
         match found {
             Some(one) if one.effect.ends() => Err(Refusal::Verdict(one)),
@@ -268,140 +116,54 @@ impl Filter {
         }
     }
 
-    pub(crate) fn response_headers(&mut self, http: &Http<'_>, _end: bool) {
-        let kind = http
-            .header(Headers::Response, "content-type")
-            .unwrap_or_default();
-        let status = http
-            .header(Headers::Response, ":status")
-            .unwrap_or_default();
-        self.sound = if self.upgrade && matches!(status, b"101" | b"200") {
-            Sound::WebSocket
-        } else if self.grpc {
-            Sound::Grpc
-        } else if kind.starts_with(b"text/event-stream") {
-            Sound::Events
-        } else {
-            Sound::Body
+    fn link(
+        &self,
+        http: &Http<'_>,
+        process: &Process,
+        asking: &Asking,
+        auth_ms: Option<i64>,
+    ) -> Option<Arc<Standing>> {
+        let now = process.now_ms();
+        let handle = Arc::new(Handle::new(http.scheduler(), http.worker(), auth_ms));
+        let stream: Arc<dyn Cut> = Arc::<Handle>::clone(&handle);
+        self.live.open(handle);
+        let link = |subject: Arc<Subject>| {
+            let (id, standing) = subject.link(&process.table, now, &stream);
+            self.live.linked(subject, id);
+            standing
         };
-        if self.asked {
-            let route = http
-                .route_settings::<RouteSettings>()
-                .unwrap_or(self.role.0.route());
-            if let (true, Some(prefix)) = (route.cookies, self.role.0.prefix()) {
-                crate::credential::clean_response(http, prefix);
-            }
+        let credential = asking.credential.clone().and_then(link);
+        let address = asking.address.map(|one| process.table.address(one, now));
+        let others = [
+            address.and_then(link),
+            asking.workload.clone().and_then(link),
+        ];
+        of_request(credential.as_ref(), &others, auth_ms)
+    }
+
+    pub(crate) fn response_headers(&self, http: &Http<'_>, end: bool) {
+        self.live.answered(http, end);
+        // Answers that other filters gave before the request came here are not the application's.
+        if let (true, Some(prefix)) = (self.asked.get(), self.role.prefix())
+            && self.route(http).cookies
+        {
+            credential::clean_response(http, prefix);
         }
     }
 
-    /// True when the bytes go on.
-    pub(crate) fn response_body(&mut self, http: &Http<'_>, _end: bool) -> bool {
-        if self.sound != Sound::WebSocket || self.handle.is_none() || self.ended {
-            return true;
-        }
-        let chunks = http.response_chunks();
-        let Some(standing) = self.closing.clone() else {
-            for chunk in chunks {
-                self.frames.read(chunk);
-            }
-            return true;
-        };
-        let mut kept = Vec::new();
-        for chunk in &chunks {
-            if let Some(end) = self.frames.read(chunk) {
-                kept.extend_from_slice(&chunk[..end]);
-                kept.extend_from_slice(&close_frame(&standing.reason));
-                http.drain_response(chunks.iter().map(|one| one.len()).sum());
-                http.append_response(&kept);
-                self.ended = true;
-                if let Some(handle) = &self.handle {
-                    handle.force();
-                }
-                return true;
-            }
-            kept.extend_from_slice(chunk);
-        }
-        true
+    pub(crate) fn response_body(&self, http: &Http<'_>, end: bool) {
+        self.live.passing(http, end);
     }
 
     /// Another thread asked for this stream.
-    pub(crate) fn woken(&mut self, http: &Http<'_>, event: u64) {
-        let Some(handle) = self.handle.clone() else {
-            return;
-        };
-        handle.settle();
-        let standing = handle
-            .standing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let Some(standing) = standing else { return };
-        if event == FORCE {
-            if self.closing.take().is_some() || self.sound == Sound::WebSocket {
-                self.ended = true;
-                http.send_data(b"", true);
-            }
-            return;
-        }
-        if self.ended || self.closing.is_some() || self.links.is_empty() {
-            return;
-        }
-        process().cuts.fetch_add(1, Ordering::Relaxed);
-        ending::note(http, &standing);
-        self.end(http, &handle, standing);
+    pub(crate) fn woken(&self, http: &Http<'_>, event: u64) {
+        self.live.woken(http, event);
     }
 
-    fn end(&mut self, http: &Http<'_>, handle: &Arc<Handle>, standing: Arc<Standing>) {
-        match self.sound {
-            Sound::WebSocket if self.frames.at_boundary() => {
-                http.send_data(&close_frame(&standing.reason), true);
-            }
-            Sound::WebSocket => {
-                self.closing = Some(standing);
-                let handle = Arc::downgrade(handle);
-                later::after_patience(Box::new(move || {
-                    if let Some(handle) = handle.upgrade() {
-                        handle.force();
-                    }
-                }));
-                return;
-            }
-            Sound::Waiting => ending::refuse(http, self.grpc, &Refusal::Verdict(standing)),
-            Sound::Grpc => ending::end_grpc(http, &standing),
-            Sound::Events => http.send_data(ending::last_event(&standing).as_bytes(), true),
-            Sound::Body => ending::cut_off(http, &standing),
-        }
-        self.ended = true;
-        self.unlink();
-    }
-
-    /// Envoy or another filter answers by itself; that answer is not ours to end politely.
-    pub(crate) fn answered_by_envoy(&mut self) {
-        self.over();
-    }
-
-    /// Nothing reaches this stream any more.
-    pub(crate) fn over(&mut self) {
-        self.ended = true;
-        self.unlink();
-        if let Some(handle) = &self.handle {
-            handle.settle();
-        }
-    }
-
-    fn unlink(&mut self) {
-        for (subject, id) in self.links.drain(..) {
-            subject.unlink(id);
-        }
-    }
-}
-
-impl Drop for Filter {
-    fn drop(&mut self) {
-        self.over();
-        if self.handle.take().is_some() {
-            process().streams.fetch_sub(1, Ordering::Relaxed);
-        }
+    /// Nothing reaches this stream any more; or Envoy or another filter answers by itself, and that
+    /// answer is not ours to end politely.
+    pub(crate) fn over(&self) {
+        self.live.over();
     }
 }
 
@@ -411,6 +173,18 @@ struct Asking {
     credential: Option<Arc<Subject>>,
     address: Option<IpAddr>,
     workload: Option<Arc<Subject>>,
+    /// The score is this at least.
+    floor: u8,
+}
+
+fn risk_of_address(http: &Http<'_>, process: &Process, route: &RouteSettings) -> u8 {
+    if !route.risk {
+        return 0;
+    }
+    let now = process.now_ms();
+    let address = source(http).map(|one| process.table.address(one, now));
+    let standing = address.and_then(|one| one.standing(&process.table, now));
+    standing.map_or(0, |one| one.risk)
 }
 
 /// Refuses where the route needs trust and the table cannot give it.

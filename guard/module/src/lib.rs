@@ -8,9 +8,12 @@
 pub mod abi;
 mod credential;
 mod ending;
+mod events;
 mod filter;
 mod frames;
+mod handle;
 mod later;
+mod live;
 mod process;
 mod roles;
 mod scope;

@@ -179,9 +179,6 @@ impl VerdictStream {
         let mut line = self.line();
         if line.stream.is_none_or(|known| known == stream) {
             line.open = open;
-            if open {
-                line.wait_ms = 0;
-            }
         }
     }
 
@@ -197,14 +194,18 @@ impl VerdictStream {
         let read = frames.push::<Broken>(bytes, |message| self.enforce(process, stream, message));
         let mut line = self.line();
         line.frames = frames;
-        if let Err(Broken(why)) = read {
-            line.open = false;
-            drop(line);
-            log(
-                Level::Error,
-                &format!("ostiary guard: the stream of verdicts broke off: {why}"),
-            );
-            self.config.reset(stream);
+        match read {
+            // Whoever speaks sense is called again at once when the line breaks.
+            Ok(_) => line.wait_ms = 0,
+            Err(Broken(why)) => {
+                line.open = false;
+                drop(line);
+                log(
+                    Level::Error,
+                    &format!("ostiary guard: the stream of verdicts broke off: {why}"),
+                );
+                self.config.reset(stream);
+            }
         }
     }
 

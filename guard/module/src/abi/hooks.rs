@@ -2,22 +2,20 @@
 //! proxy lives on.
 
 use std::ffi::{c_char, c_void};
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::Arc;
 
 use super::calls::Bytes;
-use super::{ABI_VERSION, Config, Early, Http, Level, log};
-use crate::filter::{Filter, RolePointer};
+use super::{ABI_VERSION, Config, Http, Level, log};
+use crate::filter::Filter;
 use crate::roles::{Role, RouteSettings};
-use crate::scope::Scope;
 
 const CONTINUE: u32 = 0;
 const STOP: u32 = 1;
-const STOP_DATA: u32 = 3;
 
 /// What a hook is worth when it panicked, with a line in the log.
-fn caught<T>(hook: &str, otherwise: impl FnOnce() -> T, body: impl FnOnce() -> T) -> T {
+pub(super) fn caught<T>(hook: &str, otherwise: impl FnOnce() -> T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         log(
             Level::Error,
@@ -27,23 +25,31 @@ fn caught<T>(hook: &str, otherwise: impl FnOnce() -> T, body: impl FnOnce() -> T
     })
 }
 
-/// The filter behind a pointer that `new` returned.
+/// The filter behind a pointer that `filter_new` returned, if there is one. It lives on for as long as
+/// the hook needs it, though Envoy may destroy the stream meanwhile.
 ///
 /// # Safety
-/// Envoy hands out the pointer of a live filter, to one thread at a time.
-unsafe fn filter<'a>(raw: *const c_void) -> &'a mut Filter {
-    // SAFETY: by the contract above.
-    unsafe { &mut *raw.cast_mut().cast::<Filter>() }
+/// Envoy hands out the pointer of a live filter.
+unsafe fn filter(raw: *const c_void) -> Option<Arc<Filter>> {
+    if raw.is_null() {
+        return None;
+    }
+    let raw = raw.cast::<Filter>();
+    // SAFETY: made by Arc::into_raw, and not destroyed yet.
+    unsafe {
+        Arc::increment_strong_count(raw);
+        Some(Arc::from_raw(raw))
+    }
 }
 
 /// # Safety
 /// Envoy hands out the pointer of a live configuration.
-unsafe fn role(raw: *const c_void) -> &'static Role {
+pub(super) unsafe fn role(raw: *const c_void) -> &'static Role {
     // SAFETY: by the contract above.
     unsafe { &*raw.cast::<Role>() }
 }
 
-fn text(bytes: Bytes) -> String {
+pub(super) fn text(bytes: Bytes) -> String {
     // SAFETY: Envoy's names and settings live for the time of the hook.
     String::from_utf8_lossy(unsafe { bytes.lend() }).into_owned()
 }
@@ -112,8 +118,10 @@ extern "C" fn envoy_dynamic_module_on_http_filter_new(
 ) -> *const c_void {
     caught("filter_new", ptr::null, || {
         // SAFETY: the configuration outlives its filters.
-        let made = Filter::new(RolePointer::new(unsafe { role(config) }));
-        Box::into_raw(Box::new(made)).cast_const().cast()
+        let made = Filter::new(unsafe { role(config) });
+        // Hooks of one stream run on one thread; the count may fall to zero on another.
+        #[allow(clippy::arc_with_non_send_sync)]
+        Arc::into_raw(Arc::new(made)).cast()
     })
 }
 
@@ -123,7 +131,8 @@ extern "C" fn envoy_dynamic_module_on_http_filter_destroy(raw: *const c_void) {
         return;
     }
     // SAFETY: made by filter_new, and destroyed once.
-    let filter = unsafe { Box::from_raw(raw.cast_mut().cast::<Filter>()) };
+    let filter = unsafe { Arc::from_raw(raw.cast::<Filter>()) };
+    caught("filter_destroy", || (), || filter.over());
     caught("filter_destroy", || (), || drop(filter));
 }
 
@@ -131,19 +140,22 @@ extern "C" fn envoy_dynamic_module_on_http_filter_destroy(raw: *const c_void) {
 extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     envoy: *mut c_void,
     raw: *const c_void,
-    end: bool,
+    _end: bool,
 ) -> u32 {
     let refuse = || {
         Http::new(envoy).reply(500, &[], b"", "ostiary.guard_failed");
         STOP
     };
     caught("request_headers", refuse, || {
-        if raw.is_null() {
-            return refuse();
-        }
         // SAFETY: see `filter`.
-        let goes_on = unsafe { filter(raw) }.request_headers(&Http::new(envoy), end);
-        if goes_on { CONTINUE } else { STOP }
+        let Some(filter) = (unsafe { filter(raw) }) else {
+            return refuse();
+        };
+        if filter.request_headers(&Http::new(envoy)) {
+            CONTINUE
+        } else {
+            STOP
+        }
     })
 }
 
@@ -175,9 +187,9 @@ extern "C" fn envoy_dynamic_module_on_http_filter_response_headers(
         CONTINUE
     };
     caught("response_headers", clean, || {
-        if !raw.is_null() {
-            // SAFETY: see `filter`.
-            unsafe { filter(raw) }.response_headers(&Http::new(envoy), end);
+        // SAFETY: see `filter`.
+        if let Some(filter) = unsafe { filter(raw) } {
+            filter.response_headers(&Http::new(envoy), end);
         }
         CONTINUE
     })
@@ -191,14 +203,15 @@ extern "C" fn envoy_dynamic_module_on_http_filter_response_body(
 ) -> u32 {
     caught(
         "response_body",
-        || CONTINUE,
+        || (),
         || {
             // SAFETY: see `filter`.
-            let goes_on =
-                raw.is_null() || unsafe { filter(raw) }.response_body(&Http::new(envoy), end);
-            if goes_on { CONTINUE } else { STOP_DATA }
+            if let Some(filter) = unsafe { filter(raw) } {
+                filter.response_body(&Http::new(envoy), end);
+            }
         },
-    )
+    );
+    CONTINUE
 }
 
 #[unsafe(no_mangle)]
@@ -218,9 +231,9 @@ extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(
         "stream_complete",
         || (),
         || {
-            if !raw.is_null() {
-                // SAFETY: see `filter`.
-                unsafe { filter(raw) }.over();
+            // SAFETY: see `filter`.
+            if let Some(filter) = unsafe { filter(raw) } {
+                filter.over();
             }
         },
     );
@@ -232,16 +245,14 @@ extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
     raw: *const c_void,
     event: u64,
 ) {
-    caught(
-        "scheduled",
-        || (),
-        || {
-            if !raw.is_null() {
-                // SAFETY: see `filter`.
-                unsafe { filter(raw) }.woken(&Http::new(envoy), event);
-            }
-        },
-    );
+    // What was to end ends, with or without manners.
+    let cut = || Http::new(envoy).reply(500, &[], b"", "ostiary.guard_failed");
+    caught("scheduled", cut, || {
+        // SAFETY: see `filter`.
+        if let Some(filter) = unsafe { filter(raw) } {
+            filter.woken(&Http::new(envoy), event);
+        }
+    });
 }
 
 #[unsafe(no_mangle)]
@@ -256,163 +267,13 @@ extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
         "local_reply",
         || (),
         || {
-            if !raw.is_null() {
-                // SAFETY: see `filter`.
-                unsafe { filter(raw) }.answered_by_envoy();
+            // SAFETY: see `filter`.
+            if let Some(filter) = unsafe { filter(raw) } {
+                filter.over();
             }
         },
     );
     CONTINUE
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
-    _envoy: *mut c_void,
-    raw: *const c_void,
-    event: u64,
-) {
-    // SAFETY: see `role`.
-    caught(
-        "config_scheduled",
-        || (),
-        || unsafe { role(raw) }.woken(event),
-    );
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_config_http_stream_headers(
-    _envoy: *mut c_void,
-    raw: *const c_void,
-    stream: u64,
-    headers: *const [Bytes; 2],
-    count: usize,
-    _end: bool,
-) {
-    caught(
-        "stream_headers",
-        || (),
-        || {
-            let headers = if headers.is_null() {
-                &[]
-            } else {
-                // SAFETY: Envoy lends `count` pairs of key and value for the time of the hook.
-                unsafe { std::slice::from_raw_parts(headers, count) }
-            };
-            // SAFETY: as above.
-            let pairs = headers
-                .iter()
-                .map(|[key, value]| unsafe { (key.lend(), value.lend()) });
-            // SAFETY: see `role`.
-            unsafe { role(raw) }.stream_headers(stream, pairs);
-        },
-    );
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_config_http_stream_data(
-    _envoy: *mut c_void,
-    raw: *const c_void,
-    stream: u64,
-    data: *const Bytes,
-    count: usize,
-    _end: bool,
-) {
-    caught(
-        "stream_data",
-        || (),
-        || {
-            if data.is_null() {
-                return;
-            }
-            // SAFETY: Envoy lends `count` pieces for the time of the hook.
-            for piece in unsafe { std::slice::from_raw_parts(data, count) } {
-                // SAFETY: as above; see `role`.
-                unsafe { role(raw) }.stream_data(stream, unsafe { piece.lend() });
-            }
-        },
-    );
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_config_http_stream_trailers(
-    _envoy: *mut c_void,
-    _raw: *const c_void,
-    _stream: u64,
-    _trailers: *const [Bytes; 2],
-    _count: usize,
-) {
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_config_http_stream_complete(
-    _envoy: *mut c_void,
-    raw: *const c_void,
-    stream: u64,
-) {
-    // SAFETY: see `role`.
-    caught(
-        "stream_complete",
-        || (),
-        || unsafe { role(raw) }.stream_over(stream),
-    );
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_config_http_stream_reset(
-    _envoy: *mut c_void,
-    raw: *const c_void,
-    stream: u64,
-    _reason: u32,
-) {
-    // SAFETY: see `role`.
-    caught(
-        "stream_reset",
-        || (),
-        || unsafe { role(raw) }.stream_over(stream),
-    );
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
-    _envoy: *mut c_void,
-    _name: Bytes,
-    settings: Bytes,
-) -> *const c_void {
-    caught("early_config_new", ptr::null, || {
-        match Scope::read(&text(settings)) {
-            Ok(scope) => Box::into_raw(Box::new(scope)).cast_const().cast(),
-            Err(fault) => {
-                log(Level::Error, &format!("ostiary guard: scope: {fault}"));
-                ptr::null()
-            }
-        }
-    })
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_destroy(raw: *const c_void) {
-    // SAFETY: made by early_config_new, and destroyed once.
-    drop(unsafe { Box::from_raw(raw.cast_mut().cast::<Scope>()) });
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_early_header_mutation_mutate(
-    raw: *const c_void,
-    envoy: *mut c_void,
-) -> bool {
-    caught(
-        "early_mutate",
-        || true,
-        || {
-            // SAFETY: the configuration outlives its calls.
-            let scope = unsafe { &*raw.cast::<Scope>() };
-            scope.place(&Early {
-                raw: envoy,
-                hook: PhantomData,
-            });
-            true
-        },
-    )
 }
 
 /// Hooks that must exist and have nothing to do here.

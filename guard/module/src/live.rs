@@ -1,0 +1,241 @@
+//! A stream under way: how it sounds, and how it ends when a verdict says so.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use ostiary_verdicts::{LinkId, Standing, Subject};
+
+use crate::abi::{Headers, Http};
+use crate::ending::{self, Refusal};
+use crate::events::EventTracker;
+use crate::frames::{FrameTracker, close_frame};
+use crate::handle::{FORCE, Handle};
+use crate::later;
+use crate::process::process;
+
+/// How an end sounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sound {
+    /// Nothing was answered yet: it is refused like a new request.
+    #[default]
+    Waiting,
+    /// Server-sent events: a last event.
+    Events,
+    Grpc,
+    WebSocket,
+    /// Any other body: cut off.
+    Body,
+}
+
+/// Envoy calls back into a stream while we are in the middle of ending it, so nothing here is
+/// borrowed across a call of Envoy's.
+#[derive(Default)]
+pub(crate) struct Live {
+    handle: OnceLock<Arc<Handle>>,
+    links: RefCell<Vec<(Arc<Subject>, LinkId)>>,
+    grpc: Cell<bool>,
+    websocket: Cell<bool>,
+    sound: Cell<Sound>,
+    ended: Cell<bool>,
+    frames: RefCell<FrameTracker>,
+    events: RefCell<EventTracker>,
+    /// A WebSocket that ends at the next boundary.
+    closing: RefCell<Option<Arc<Standing>>>,
+    /// Its close frame is on its way: nothing may follow.
+    closed: Cell<bool>,
+}
+
+impl Live {
+    /// What the request asks for says how it will sound.
+    pub(crate) fn asked(&self, http: &Http<'_>) {
+        let header = |name| http.header(Headers::Request, name).unwrap_or_default();
+        self.grpc.set(is_grpc(header("content-type")));
+        // Envoy shows the filters an upgrade in the words of HTTP/1.1, whatever the client speaks.
+        self.websocket
+            .set(header("upgrade").eq_ignore_ascii_case(b"websocket"));
+    }
+
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.grpc.get()
+    }
+
+    /// Verdicts reach the stream through `handle` from now on.
+    pub(crate) fn open(&self, handle: Arc<Handle>) {
+        if self.handle.set(handle).is_ok() {
+            process().streams.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn linked(&self, subject: Arc<Subject>, id: LinkId) {
+        self.links.borrow_mut().push((subject, id));
+    }
+
+    pub(crate) fn answered(&self, http: &Http<'_>, end: bool) {
+        let header = |name| http.header(Headers::Response, name).unwrap_or_default();
+        let kind = header("content-type");
+        let sound = if self.websocket.get() && header(":status") == b"101" {
+            Sound::WebSocket
+        } else if self.grpc.get() && is_grpc(kind) {
+            Sound::Grpc
+        } else if kind.starts_with(b"text/event-stream")
+            && header("content-length").is_empty()
+            && matches!(header("content-encoding"), b"" | b"identity")
+        {
+            Sound::Events
+        } else {
+            Sound::Body
+        };
+        self.sound.set(sound);
+        if end {
+            self.ended.set(true);
+        }
+    }
+
+    /// Bytes of the answer pass; a WebSocket may end behind them.
+    pub(crate) fn passing(&self, http: &Http<'_>, end: bool) {
+        if end {
+            self.ended.set(true);
+        }
+        if self.handle.get().is_none() || self.ended.get() {
+            return;
+        }
+        match self.sound.get() {
+            Sound::WebSocket => self.websocket_passes(http),
+            Sound::Events => {
+                let mut events = self.events.borrow_mut();
+                for chunk in http.response_chunks() {
+                    events.read(chunk);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn websocket_passes(&self, http: &Http<'_>) {
+        let chunks = http.response_chunks();
+        let all = chunks.iter().map(|one| one.len()).sum();
+        if self.closed.get() {
+            return http.drain_response(all);
+        }
+        let closing = self.closing.borrow().clone();
+        let mut kept = Vec::new();
+        for chunk in &chunks {
+            let end = self.frames.borrow_mut().read(chunk);
+            let Some(standing) = &closing else { continue };
+            if let Some(end) = end {
+                kept.extend_from_slice(&chunk[..end]);
+                kept.extend_from_slice(&close_frame(&standing.reason));
+                http.drain_response(all);
+                http.append_response(&kept);
+                // The rest of the end cannot be said within this hook.
+                self.closed.set(true);
+                if let Some(handle) = self.handle.get() {
+                    handle.force();
+                }
+                return;
+            }
+            kept.extend_from_slice(chunk);
+        }
+    }
+
+    /// Another thread asked for this stream.
+    pub(crate) fn woken(&self, http: &Http<'_>, event: u64) {
+        let Some(handle) = self.handle.get().cloned() else {
+            return;
+        };
+        handle.settle();
+        if self.ended.get() {
+            return;
+        }
+        if event == FORCE {
+            if self.closing.borrow_mut().take().is_some() {
+                self.ended.set(true);
+                self.unlink();
+                http.send_data(b"", true);
+            }
+            return;
+        }
+        let Some(standing) = handle.reason() else {
+            return;
+        };
+        if self.closing.borrow().is_some() || self.links.borrow().is_empty() {
+            return;
+        }
+        process().cuts.fetch_add(1, Ordering::Relaxed);
+        self.end(http, &handle, standing);
+    }
+
+    /// The last call of Envoy's in here may destroy the stream.
+    fn end(&self, http: &Http<'_>, handle: &Arc<Handle>, standing: Arc<Standing>) {
+        let sound = self.sound.get();
+        if sound == Sound::WebSocket && !self.frames.borrow().at_boundary() {
+            ending::note(http, &standing);
+            *self.closing.borrow_mut() = Some(standing);
+            let handle = Arc::downgrade(handle);
+            return later::after_patience(Box::new(move || {
+                if let Some(handle) = handle.upgrade() {
+                    handle.force();
+                }
+            }));
+        }
+        self.ended.set(true);
+        self.unlink();
+        if sound != Sound::Waiting {
+            ending::note(http, &standing);
+        }
+        match sound {
+            Sound::Waiting => ending::refuse(http, self.grpc.get(), &Refusal::Verdict(standing)),
+            Sound::WebSocket => http.send_data(&close_frame(&standing.reason), true),
+            Sound::Grpc => ending::end_grpc(http, &standing),
+            Sound::Events if self.events.borrow().at_boundary() => {
+                http.send_data(ending::last_event(&standing).as_bytes(), true);
+            }
+            Sound::Events | Sound::Body => ending::cut_off(http, &standing),
+        }
+    }
+
+    /// Nothing reaches this stream any more.
+    pub(crate) fn over(&self) {
+        self.ended.set(true);
+        self.unlink();
+        if let Some(handle) = self.handle.get() {
+            handle.leave();
+        }
+    }
+
+    fn unlink(&self) {
+        let links = self.links.take();
+        for (subject, id) in links {
+            subject.unlink(id);
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.over();
+        if self.handle.get().is_some() {
+            process().streams.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// As Envoy's own filters see it: gRPC-Web is plain HTTP to them.
+fn is_grpc(kind: &[u8]) -> bool {
+    let rest = kind.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_grpc;
+
+    #[test]
+    fn grpc_is_not_grpc_web() {
+        assert!(is_grpc(b"application/grpc"));
+        assert!(is_grpc(b"application/grpc+proto"));
+        assert!(!is_grpc(b"application/grpc-web+proto"));
+        assert!(!is_grpc(b"application/json"));
+    }
+}
