@@ -38,6 +38,7 @@ from ostiary.plan.explain import Explanation, explain_all
 from ostiary.plan.model import Gateway, Plan
 from ostiary.plan.policy import PolicyRecord, load
 from ostiary.plan.record import DecisionRecord
+from ostiary.proxy.guard import installed
 from ostiary.signals.writer import Writer
 from ostiary.store.accounts import Accounts
 from ostiary.store.decisions import Decisions
@@ -152,7 +153,7 @@ class Admin:
             )
         token = await asyncio.to_thread(self.authority.new_token, found[0])
         enrolment, control = self.installation.enrolment, self.installation.control
-        specs = specs_of(self._plan(), self.authority.bundle.decode())
+        specs = specs_of(self._plan(), self.authority.bundle.decode(), guard=installed())
         spec = next(one for one in specs if one.spiffe_id == found[0])
         ticket = Ticket(token, spec, (enrolment.host, enrolment.port), (control.host, control.port))
         where = f"{enrolment.host}:{enrolment.port}"

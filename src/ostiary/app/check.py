@@ -14,6 +14,7 @@ from ostiary.compiler.world import Address, World
 from ostiary.errors import ConfigError, Faults
 from ostiary.language.read import Reader
 from ostiary.plan.resolve import Resolver
+from ostiary.proxy.guard import installed
 from ostiary.sources.files import Files
 
 _NOWHERE = Address("127.0.0.1", 1)
@@ -22,10 +23,11 @@ _NO_KEYS = '{"keys":[]}'
 
 def check(documents: tuple[Path, ...]) -> tuple[tuple[ConfigError, ...], tuple[str, ...]]:
     """Every fault and every warning; `Refused` when a named file is not there at all."""
+    guard = installed()
     try:
-        plan = Resolver().resolve(Reader().read(Files(documents).read()))
+        plan = Resolver(guard=guard).resolve(Reader().read(Files(documents).read()))
     except Faults as faults:
         return faults.faults, ()
-    for view in compile_plan(plan, World(_NOWHERE, _NOWHERE, _NO_KEYS)).views.values():
+    for view in compile_plan(plan, World(_NOWHERE, _NOWHERE, _NO_KEYS, guard=guard)).views.values():
         lint(view)
     return (), plan.warnings

@@ -38,6 +38,7 @@ from ostiary.certs.spiffe import control_plane_id
 from ostiary.compiler.resources import Resource
 from ostiary.compiler.world import World
 from ostiary.identity.tokens import jwks
+from ostiary.proxy.guard import installed
 from ostiary.signals.receiver import handler as log_handler
 from ostiary.signals.writer import Writer
 from ostiary.sources.files import Files
@@ -111,12 +112,13 @@ class _ControlPlane:
         self._xds = XdsServer(self._ledger, secrets=self._secret)
         self._writer = Writer(self._stores.decisions)
         self._specs: list[ProxySpec] = []
+        self._guard = installed()
         self._settling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until cancelled."""
         stores, files = self._stores, Files(self._installation.documents)
-        understanding = Understanding()
+        understanding = Understanding(guard=self._guard)
         first = await self._first_plan(files, understanding)
         domain = first[0].trust_domain
         authority = await asyncio.to_thread(Authority.open, stores.authority, domain)
@@ -170,7 +172,8 @@ class _ControlPlane:
 
     def _world(self) -> World:
         keys = jwks(self._stores.keys.published())
-        return World(self._installation.login_http, self._installation.login_authz, keys)
+        here = self._installation
+        return World(here.login_http, here.login_authz, keys, guard=self._guard)
 
     def _grpc(self, own: OwnCredentials) -> grpc.aio.Server:
         """One server, two doors: proxies with a certificate, and those that ask for their first."""
@@ -258,7 +261,7 @@ class _ControlPlane:
     async def _accepted(self, revision: Revision) -> None:
         """The supervisor learns which proxies there are, and when all of them have it."""
         if not self._installation.proxies_elsewhere:
-            specs = specs_of(revision.plan, self._authority.bundle.decode())
+            specs = specs_of(revision.plan, self._authority.bundle.decode(), guard=self._guard)
             if specs != self._specs:
                 self._specs = specs
                 self._channel.tell(proxies=[asdict(spec) for spec in specs])

@@ -43,9 +43,9 @@ class Revision:
 class Understanding:
     """language, plan: what is written becomes what is meant. Remembers what did not change."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, guard: bool) -> None:
         self._reader = Reader()
-        self._resolver = Resolver()
+        self._resolver = Resolver(guard=guard)
 
     def plan(self, trees: Sequence[Tree]) -> Plan:
         """What `trees` mean; `Faults` has all that is wrong with them."""

@@ -68,9 +68,14 @@ class State:
     """Streams it has ended so far."""
 
 
+def installed() -> bool:
+    """Whether the wheel is here; nothing of it is imported."""
+    return find_spec(_PACKAGE) is not None
+
+
 def found() -> Guard | None:
     """The guard that is installed; None without the wheel. Changes nothing but what is imported."""
-    if find_spec(_PACKAGE) is None:
+    if not installed():
         return None
     package = import_module(_PACKAGE)
     return Guard(Path(package.module_path()), str(package.ENVOY))

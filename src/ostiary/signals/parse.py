@@ -11,7 +11,15 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-from ostiary.compiler.logs import ABSENT, CLAIMS, CREDENTIALS, LONGEST_TEXT, REQUEST, SEPARATOR
+from ostiary.compiler.logs import (
+    ABSENT,
+    CLAIMS,
+    CREDENTIALS,
+    GUARDED,
+    LONGEST_TEXT,
+    REQUEST,
+    SEPARATOR,
+)
 from ostiary.plan.record import DecisionRecord
 from ostiary.wire import STALE_KEY
 
@@ -21,6 +29,9 @@ _REQUEST: Final = len(REQUEST)
 _CREDENTIAL: Final = 1 + len(CLAIMS)
 _SIZES: Final = {str(size): size for size in (_REQUEST + _CREDENTIAL, _REQUEST + 2 * _CREDENTIAL)}
 """What an entry says of its own size, before anything else: one credential is told, or two."""
+_GUARDED_SIZES: Final = {str(size + 1): size + 1 for size in _SIZES.values()}
+"""The same with the guard, which has a field of its own."""
+_TRUST: Final = list(GUARDED).index("trust")
 _SURE: Final = list(REQUEST).index("method")
 """Fields before this one are Envoy's own words: they stand where they should in any entry."""
 _NOBODY: Final = ["", ABSENT, ABSENT, ABSENT, "[]", ABSENT, ABSENT, ABSENT]
@@ -43,8 +54,12 @@ def parse(entry: Any, proxy: str, log: str) -> DecisionRecord:
     """
     size, *fields = _text(entry.body.string_value).split(SEPARATOR)
     started = entry.time_unix_nano // 1000 / 1e6
-    if len(fields) != _SIZES.get(size):
-        reason = f"{len(fields)} fields instead of {size[:8]!r}"
+    guarded = size in _GUARDED_SIZES
+    expected = _GUARDED_SIZES.get(size) or _SIZES.get(size)
+    if guarded and len(fields) > _TRUST:
+        del fields[_TRUST]
+    if len(fields) + guarded != expected:
+        reason = f"{len(fields) + guarded} fields instead of {size[:8]!r}"
         raise Malformed(reason, _remnant(fields, started, proxy, log))
     try:
         return _record(fields, _credential(fields), started, proxy, log)
