@@ -1,6 +1,6 @@
 //! Tokens that were verified, so that a signature is checked once and not at each request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ pub struct Known<S> {
 struct Shard<S> {
     known: HashMap<u64, Arc<Known<S>>>,
     /// In the order they came; the oldest goes first.
-    order: std::collections::VecDeque<u64>,
+    order: VecDeque<u64>,
 }
 
 /// Bounded: `most` tokens in all.
@@ -38,7 +38,7 @@ impl<S> TokenCache<S> {
         let shard = || {
             Mutex::new(Shard {
                 known: HashMap::new(),
-                order: Default::default(),
+                order: VecDeque::new(),
             })
         };
         Self {

@@ -14,17 +14,17 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use calls::{Bytes, Given, HeaderOut, Pair};
-pub use config::{Config, ConfigScheduler, Early};
+pub(crate) use config::{Config, ConfigScheduler, Early};
 
 /// The version of the ABI in Envoy 1.40, NUL-terminated as Envoy wants it.
 pub(crate) const ABI_VERSION: &std::ffi::CStr = c"v0.2.0";
 /// The Envoy this module was made for.
-pub const ENVOY: &str = "1.40.0";
+pub(crate) const ENVOY: &str = "1.40.0";
 
 /// Which headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Headers {
+pub(crate) enum Headers {
     /// Of the request.
     Request = 0,
     /// Of the response.
@@ -34,13 +34,9 @@ pub enum Headers {
 /// Facts about a stream, by Envoy's numbers.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
-pub enum Attribute {
-    /// `request.protocol`.
-    Protocol = 10,
+pub(crate) enum Attribute {
     /// `source.address`: the client's address after X-Forwarded-For, with its port.
     SourceAddress = 24,
-    /// `connection.id`.
-    ConnectionId = 28,
     /// `connection.uri_san_peer_certificate`.
     PeerUri = 37,
 }
@@ -48,9 +44,7 @@ pub enum Attribute {
 /// How loud.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
-pub enum Level {
-    /// Once in a life.
-    Info = 2,
+pub(crate) enum Level {
     /// Somebody should look.
     Warn = 3,
     /// Something does not work.
@@ -58,20 +52,20 @@ pub enum Level {
 }
 
 /// Writes a line into Envoy's log.
-pub fn log(level: Level, text: &str) {
+pub(crate) fn log(level: Level, text: &str) {
     // SAFETY: Envoy copies the text before it returns.
     unsafe { calls::envoy_dynamic_module_callback_log(level as u32, Given::of(text.as_bytes())) }
 }
 
 /// Whether Envoy only looks at its configuration. On the main thread only.
-pub fn validating() -> bool {
+pub(crate) fn validating() -> bool {
     // SAFETY: no arguments; called from a config hook on the main thread.
     unsafe { calls::envoy_dynamic_module_callback_is_validation_mode() }
 }
 
 /// One HTTP stream, for the time of a hook.
 #[derive(Clone, Copy)]
-pub struct Http<'a> {
+pub(crate) struct Http<'a> {
     raw: *mut c_void,
     hook: PhantomData<&'a ()>,
 }
@@ -85,7 +79,12 @@ impl<'a> Http<'a> {
     }
 
     /// The value of `name` at `index`, and how many there are.
-    pub fn header_at(&self, kind: Headers, name: &str, index: usize) -> (Option<&'a [u8]>, usize) {
+    pub(crate) fn header_at(
+        &self,
+        kind: Headers,
+        name: &str,
+        index: usize,
+    ) -> (Option<&'a [u8]>, usize) {
         let (mut found, mut count) = (Bytes::EMPTY, 0);
         // SAFETY: Envoy fills both; the bytes live until the headers change, within this hook.
         let there = unsafe {
@@ -103,19 +102,19 @@ impl<'a> Http<'a> {
     }
 
     /// The first value of `name`.
-    pub fn header(&self, kind: Headers, name: &str) -> Option<&'a [u8]> {
+    pub(crate) fn header(&self, kind: Headers, name: &str) -> Option<&'a [u8]> {
         self.header_at(kind, name, 0).0
     }
 
     /// Every value of `name`.
-    pub fn header_values(&self, kind: Headers, name: &str) -> Vec<&'a [u8]> {
+    pub(crate) fn header_values(&self, kind: Headers, name: &str) -> Vec<&'a [u8]> {
         let (first, count) = self.header_at(kind, name, 0);
         let rest = (1..count).filter_map(|index| self.header_at(kind, name, index).0);
         first.into_iter().chain(rest).collect()
     }
 
     /// Sets `name` to this one value; None takes it away.
-    pub fn set_header(&self, kind: Headers, name: &str, value: Option<&[u8]>) {
+    pub(crate) fn set_header(&self, kind: Headers, name: &str, value: Option<&[u8]>) {
         let value = value.map_or(Given::NOTHING, Given::of);
         // SAFETY: Envoy copies name and value.
         unsafe {
@@ -129,7 +128,7 @@ impl<'a> Http<'a> {
     }
 
     /// Adds one more value of `name`.
-    pub fn add_header(&self, kind: Headers, name: &str, value: &[u8]) {
+    pub(crate) fn add_header(&self, kind: Headers, name: &str, value: &[u8]) {
         // SAFETY: Envoy copies name and value.
         unsafe {
             calls::envoy_dynamic_module_callback_http_add_header(
@@ -142,7 +141,7 @@ impl<'a> Http<'a> {
     }
 
     /// A fact as text.
-    pub fn attribute(&self, which: Attribute) -> Option<&'a [u8]> {
+    pub(crate) fn attribute(&self, which: Attribute) -> Option<&'a [u8]> {
         let mut found = Bytes::EMPTY;
         // SAFETY: Envoy fills it; the bytes live as long as the stream.
         let there = unsafe {
@@ -156,28 +155,14 @@ impl<'a> Http<'a> {
         there.then(|| unsafe { found.lend() })
     }
 
-    /// A fact as a number.
-    pub fn attribute_number(&self, which: Attribute) -> Option<u64> {
-        let mut found = 0;
-        // SAFETY: Envoy fills it.
-        let there = unsafe {
-            calls::envoy_dynamic_module_callback_http_filter_get_attribute_int(
-                self.raw,
-                which as u32,
-                &raw mut found,
-            )
-        };
-        there.then_some(found)
-    }
-
     /// Which of Envoy's workers this is.
-    pub fn worker(&self) -> u32 {
+    pub(crate) fn worker(&self) -> u32 {
         // SAFETY: no more than the filter's own pointer.
         unsafe { calls::envoy_dynamic_module_callback_http_filter_get_worker_index(self.raw) }
     }
 
     /// Sets the whole metadata namespace to a serialized `google.protobuf.Struct`.
-    pub fn set_metadata(&self, namespace: &str, structure: &[u8]) {
+    pub(crate) fn set_metadata(&self, namespace: &str, structure: &[u8]) {
         // SAFETY: Envoy parses the bytes before it returns.
         unsafe {
             calls::envoy_dynamic_module_callback_http_set_dynamic_metadata_struct(
@@ -189,7 +174,7 @@ impl<'a> Http<'a> {
     }
 
     /// Adds a flag to `%CUSTOM_FLAGS%` of the access log.
-    pub fn flag(&self, flag: &str) {
+    pub(crate) fn flag(&self, flag: &str) {
         // SAFETY: Envoy copies the flag.
         unsafe {
             calls::envoy_dynamic_module_callback_http_add_custom_flag(
@@ -211,7 +196,7 @@ impl<'a> Http<'a> {
     }
 
     /// Answers instead of the resource; the listener's local replies put it in words.
-    pub fn reply(&self, status: u32, headers: &[(&str, &[u8])], body: &[u8], details: &str) {
+    pub(crate) fn reply(&self, status: u32, headers: &[(&str, &[u8])], body: &[u8], details: &str) {
         let headers: Vec<HeaderOut> = headers.iter().map(HeaderOut::of).collect();
         // SAFETY: Envoy copies everything.
         unsafe {
@@ -227,7 +212,7 @@ impl<'a> Http<'a> {
     }
 
     /// Sends headers of an answer of ours, past Envoy's local replies.
-    pub fn send_headers(&self, headers: &[(&str, &[u8])], end: bool) {
+    pub(crate) fn send_headers(&self, headers: &[(&str, &[u8])], end: bool) {
         let headers: Vec<HeaderOut> = headers.iter().map(HeaderOut::of).collect();
         // SAFETY: Envoy copies everything.
         unsafe {
@@ -241,7 +226,7 @@ impl<'a> Http<'a> {
     }
 
     /// Sends more of the answer.
-    pub fn send_data(&self, data: &[u8], end: bool) {
+    pub(crate) fn send_data(&self, data: &[u8], end: bool) {
         // SAFETY: Envoy copies the data.
         unsafe {
             calls::envoy_dynamic_module_callback_http_send_response_data(
@@ -253,7 +238,7 @@ impl<'a> Http<'a> {
     }
 
     /// Ends the answer with trailers.
-    pub fn send_trailers(&self, trailers: &[(&str, &[u8])]) {
+    pub(crate) fn send_trailers(&self, trailers: &[(&str, &[u8])]) {
         let trailers: Vec<HeaderOut> = trailers.iter().map(HeaderOut::of).collect();
         // SAFETY: Envoy copies everything.
         unsafe {
@@ -266,7 +251,7 @@ impl<'a> Http<'a> {
     }
 
     /// The pieces of the answer's body that are just passing.
-    pub fn response_chunks(&self) -> Vec<&'a [u8]> {
+    pub(crate) fn response_chunks(&self) -> Vec<&'a [u8]> {
         const RECEIVED_RESPONSE_BODY: u32 = 2;
         // SAFETY: Envoy says how many there are and fills exactly those; they live within this hook.
         unsafe {
@@ -289,7 +274,7 @@ impl<'a> Http<'a> {
     }
 
     /// Takes the first `count` bytes of the answer's body that are just passing.
-    pub fn drain_response(&self, count: usize) {
+    pub(crate) fn drain_response(&self, count: usize) {
         const RECEIVED_RESPONSE_BODY: u32 = 2;
         // SAFETY: Envoy checks the length.
         unsafe {
@@ -302,7 +287,7 @@ impl<'a> Http<'a> {
     }
 
     /// Adds bytes behind the answer's body that is just passing.
-    pub fn append_response(&self, data: &[u8]) {
+    pub(crate) fn append_response(&self, data: &[u8]) {
         const RECEIVED_RESPONSE_BODY: u32 = 2;
         // SAFETY: Envoy copies the data.
         unsafe {
@@ -315,7 +300,7 @@ impl<'a> Http<'a> {
     }
 
     /// Wakes this stream from any thread. Only after the request's headers came.
-    pub fn scheduler(&self) -> Scheduler {
+    pub(crate) fn scheduler(&self) -> Scheduler {
         // SAFETY: called within a hook of a live filter that has its callbacks.
         Scheduler(unsafe {
             calls::envoy_dynamic_module_callback_http_filter_scheduler_new(self.raw)
@@ -324,7 +309,7 @@ impl<'a> Http<'a> {
 }
 
 /// Wakes one stream. Envoy holds the stream weakly: waking what is gone does nothing.
-pub struct Scheduler(*mut c_void);
+pub(crate) struct Scheduler(*mut c_void);
 
 // SAFETY: Envoy documents commit for any thread; deletion happens once, by Drop.
 unsafe impl Send for Scheduler {}
@@ -333,7 +318,7 @@ unsafe impl Sync for Scheduler {}
 
 impl Scheduler {
     /// The stream's `scheduled` hook runs soon on its own thread.
-    pub fn commit(&self, event: u64) {
+    pub(crate) fn commit(&self, event: u64) {
         // SAFETY: the scheduler lives until Drop.
         unsafe { calls::envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, event) }
     }

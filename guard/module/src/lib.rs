@@ -5,7 +5,7 @@
 //! the way of its protocol, `stream` talks to the control plane. Whatever goes wrong on a request's
 //! way ends in a refusal.
 
-pub mod abi;
+mod abi;
 mod credential;
 mod ending;
 mod events;

@@ -13,8 +13,10 @@ pub(crate) struct Scope {
     wildcards: Vec<String>,
     /// `:8443`, or empty for the scheme's own.
     port: String,
-    scope_header: String,
-    authority_header: String,
+    #[serde(rename = "scope_header")]
+    written: String,
+    #[serde(rename = "authority_header")]
+    shown: String,
 }
 
 impl Scope {
@@ -41,8 +43,8 @@ impl Scope {
         if authority != host {
             request.set_header(":authority", &host);
         }
-        request.set_header(&self.scope_header, &key);
-        request.set_header(&self.authority_header, &shown);
+        request.set_header(&self.written, &key);
+        request.set_header(&self.shown, &shown);
     }
 
     fn wildcard(&self, host: &[u8]) -> Option<&[u8]> {

@@ -196,7 +196,7 @@ impl VerdictStream {
         line.frames = frames;
         match read {
             // Whoever speaks sense is called again at once when the line breaks.
-            Ok(_) => line.wait_ms = 0,
+            Ok(()) => line.wait_ms = 0,
             Err(Broken(why)) => {
                 line.open = false;
                 drop(line);

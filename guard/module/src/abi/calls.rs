@@ -111,11 +111,6 @@ unsafe extern "C" {
         attribute: u32,
         found: *mut Bytes,
     ) -> bool;
-    pub(super) fn envoy_dynamic_module_callback_http_filter_get_attribute_int(
-        filter: *mut c_void,
-        attribute: u32,
-        found: *mut u64,
-    ) -> bool;
     pub(super) fn envoy_dynamic_module_callback_http_set_dynamic_metadata_struct(
         filter: *mut c_void,
         namespace: Given<'_>,

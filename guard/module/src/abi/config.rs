@@ -7,7 +7,7 @@ use super::calls::{self, Bytes, Given, HeaderOut};
 
 /// One filter configuration. Its calls belong to the main thread, but for `scheduler`'s commits.
 #[derive(Clone, Copy)]
-pub struct Config(pub(super) *mut c_void);
+pub(crate) struct Config(pub(super) *mut c_void);
 
 // SAFETY: only handed on to hooks that Envoy runs on the main thread.
 unsafe impl Send for Config {}
@@ -16,7 +16,7 @@ unsafe impl Sync for Config {}
 
 impl Config {
     /// Starts a request to `cluster` that stays open in both directions; None when that cannot be.
-    pub fn start_stream(
+    pub(crate) fn start_stream(
         &self,
         cluster: &str,
         headers: &[(&str, &[u8])],
@@ -41,7 +41,7 @@ impl Config {
     }
 
     /// Says more; False when the stream is gone.
-    pub fn send(&self, stream: u64, data: &[u8]) -> bool {
+    pub(crate) fn send(&self, stream: u64, data: &[u8]) -> bool {
         // SAFETY: Envoy copies the data and knows whether the stream lives.
         unsafe {
             calls::envoy_dynamic_module_callback_http_filter_config_stream_send_data(
@@ -54,7 +54,7 @@ impl Config {
     }
 
     /// Ends the stream at once.
-    pub fn reset(&self, stream: u64) {
+    pub(crate) fn reset(&self, stream: u64) {
         // SAFETY: Envoy knows whether the stream lives.
         unsafe {
             calls::envoy_dynamic_module_callback_http_filter_config_reset_http_stream(
@@ -64,7 +64,7 @@ impl Config {
     }
 
     /// Wakes this configuration from any thread.
-    pub fn scheduler(&self) -> ConfigScheduler {
+    pub(crate) fn scheduler(&self) -> ConfigScheduler {
         // SAFETY: called while the configuration lives.
         ConfigScheduler(unsafe {
             calls::envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0)
@@ -73,7 +73,7 @@ impl Config {
 }
 
 /// Wakes one configuration on the main thread.
-pub struct ConfigScheduler(*mut c_void);
+pub(crate) struct ConfigScheduler(*mut c_void);
 
 // SAFETY: Envoy documents commit for any thread; deletion happens once, by Drop.
 unsafe impl Send for ConfigScheduler {}
@@ -82,7 +82,7 @@ unsafe impl Sync for ConfigScheduler {}
 
 impl ConfigScheduler {
     /// The configuration's `scheduled` hook runs soon on the main thread.
-    pub fn commit(&self, event: u64) {
+    pub(crate) fn commit(&self, event: u64) {
         // SAFETY: the scheduler lives until Drop.
         unsafe {
             calls::envoy_dynamic_module_callback_http_filter_config_scheduler_commit(self.0, event);
@@ -99,14 +99,14 @@ impl Drop for ConfigScheduler {
 
 /// The headers of a request before anything has read them, for the time of the hook.
 #[derive(Clone, Copy)]
-pub struct Early<'a> {
+pub(crate) struct Early<'a> {
     pub(super) raw: *mut c_void,
     pub(super) hook: PhantomData<&'a ()>,
 }
 
 impl<'a> Early<'a> {
     /// The first value of `name`.
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a [u8]> {
         let (mut found, mut count) = (Bytes::EMPTY, 0);
         // SAFETY: Envoy fills both; the bytes live until the headers change.
         let there = unsafe {
@@ -123,7 +123,7 @@ impl<'a> Early<'a> {
     }
 
     /// Sets `name` to this one value.
-    pub fn set_header(&self, name: &str, value: &[u8]) {
+    pub(crate) fn set_header(&self, name: &str, value: &[u8]) {
         // SAFETY: Envoy copies name and value.
         unsafe {
             calls::envoy_dynamic_module_callback_early_header_mutation_set_header(
