@@ -1,0 +1,1 @@
+"""The stream of verdicts to the guard in every proxy."""
