@@ -1,5 +1,6 @@
 //! The credentials of a request: session cookie, what `login` handed over, identity assertion.
 
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,7 +24,20 @@ const OFFLINE_HEADER: &str = "x-ostiary-offline";
 /// Envoy sets it when `login` did not answer; a client's own was stripped.
 const LOGIN_FAILED: &str = "x-envoy-auth-failure-mode-allowed";
 
-type Remembered = Arc<Known<OnceLock<Arc<Subject>>>>;
+type Remembered = Arc<Known<Beside>>;
+
+/// What is made of a token once.
+#[derive(Default)]
+struct Beside {
+    subject: OnceLock<Arc<Subject>>,
+    /// Its claims as metadata, under the key they were needed for first.
+    metadata: OnceLock<(&'static str, Vec<u8>)>,
+}
+
+thread_local! {
+    /// The token that was looked at last on this worker: `handover` asks for what `who` has asked.
+    static LAST: RefCell<Option<(Vec<u8>, Remembered)>> = const { RefCell::new(None) };
+}
 
 /// `who`: the session cookie.
 pub(crate) struct Who {
@@ -59,11 +73,11 @@ struct Tokens {
 impl Tokens {
     /// What `token` says, remembered or looked at now; whether it holds is another question.
     fn look_at(&self, token: &[u8]) -> Option<Remembered> {
-        let found = match cache().get(token) {
+        let found = match recall(token) {
             Some(found) if self.verifier.knows(&found.verified.kid) => found,
             _ => {
                 let verified = self.verifier.verify(token).ok()?;
-                cache().put(token, verified, OnceLock::new())
+                cache().put(token, verified, Beside::default())
             }
         };
         (found.verified.audience == self.verifier.audience()).then_some(found)
@@ -159,7 +173,7 @@ impl Who {
         } else {
             return Ok(None);
         };
-        http.set_metadata(NAMESPACE, &wrap(key, &found.verified.structure));
+        tell(http, key, &found);
         Ok(Some(subject(
             process(),
             &found,
@@ -202,8 +216,8 @@ impl Handover {
     /// application gets the assertion. None when `who` has said it all.
     pub(crate) fn read_request(&self, http: &Http<'_>) -> Option<Arc<Subject>> {
         let failed = http.header(Headers::Request, LOGIN_FAILED);
-        let handed = http.header(Headers::Request, &self.header);
-        let handed = handed.and_then(|token| self.handed.holds(token));
+        let there = http.header(Headers::Request, &self.header);
+        let handed = there.and_then(|token| self.handed.holds(token));
         let changed = handed.is_some();
         let known = handed.or_else(|| {
             let lines = http.header_values(Headers::Request, "cookie");
@@ -217,8 +231,12 @@ impl Handover {
             Some(found)
         });
         let offline = failed.filter(|_| self.grace.is_some() && !changed);
-        http.set_header(Headers::Request, &self.header, None);
-        http.set_header(Headers::Request, OFFLINE_HEADER, offline);
+        if there.is_some() {
+            http.set_header(Headers::Request, &self.header, None);
+        }
+        if offline.is_some() {
+            http.set_header(Headers::Request, OFFLINE_HEADER, offline);
+        }
         let known = known?;
         let assertion = known.verified.assertion.as_bytes();
         let assertion = (!assertion.is_empty()).then_some(assertion);
@@ -226,7 +244,7 @@ impl Handover {
         if !changed && offline.is_none() {
             return None;
         }
-        http.set_metadata(NAMESPACE, &wrap("session", &known.verified.structure));
+        tell(http, "session", &known);
         Some(subject(process(), &known, known.verified.claims.auth_time))
     }
 }
@@ -262,7 +280,7 @@ impl Assertion {
             .verified
             .holds(offline.unwrap_or(self.tokens.terms), now())
             .ok()?;
-        http.set_metadata(NAMESPACE, &wrap("assertion", &found.verified.structure));
+        tell(http, "assertion", &found);
         // `login` signs none against a verdict: whoever got one later has signed in afresh.
         Some(subject(process(), &found, found.verified.issued))
     }
@@ -270,7 +288,7 @@ impl Assertion {
 
 /// Whoever `known` is about, made once for each token.
 fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subject> {
-    let made = known.slot.get_or_init(|| {
+    let made = known.slot.subject.get_or_init(|| {
         let Verified { claims, .. } = &known.verified;
         let named = [
             (Kind::User, &claims.user),
@@ -331,9 +349,41 @@ fn settings<'a, T: Deserialize<'a>>(role: &str, text: &'a str) -> Result<T, Stri
     serde_json::from_str(text).map_err(|why| format!("settings of {role}: {why}"))
 }
 
-fn cache() -> &'static TokenCache<OnceLock<Arc<Subject>>> {
-    static CACHE: OnceLock<TokenCache<OnceLock<Arc<Subject>>>> = OnceLock::new();
+fn cache() -> &'static TokenCache<Beside> {
+    static CACHE: OnceLock<TokenCache<Beside>> = OnceLock::new();
     CACHE.get_or_init(|| TokenCache::new(REMEMBERED))
+}
+
+/// How many tokens are remembered.
+pub(crate) fn remembered() -> usize {
+    cache().len()
+}
+
+fn recall(token: &[u8]) -> Option<Remembered> {
+    LAST.with_borrow_mut(|last| {
+        if let Some((bytes, known)) = last
+            && bytes == token
+        {
+            return Some(Arc::clone(known));
+        }
+        let known = cache().get(token)?;
+        let (bytes, place) = last.get_or_insert_with(|| (Vec::new(), Arc::clone(&known)));
+        bytes.clear();
+        bytes.extend_from_slice(token);
+        *place = Arc::clone(&known);
+        Some(known)
+    })
+}
+
+/// The claims stand under `key`, where Envoy's own filter would put them.
+fn tell(http: &Http<'_>, key: &'static str, known: &Remembered) {
+    let claims = &known.verified.structure;
+    let made = known.slot.metadata.get_or_init(|| (key, wrap(key, claims)));
+    if made.0 == key {
+        http.set_metadata(NAMESPACE, &made.1);
+    } else {
+        http.set_metadata(NAMESPACE, &wrap(key, claims));
+    }
 }
 
 fn now() -> i64 {

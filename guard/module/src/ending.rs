@@ -24,6 +24,8 @@ pub(crate) enum Refusal {
     Full,
     /// Two cookies of ours of one name.
     Twice,
+    /// A fault of the guard itself.
+    Failed,
 }
 
 impl Refusal {
@@ -39,6 +41,7 @@ impl Refusal {
             Self::Stale => (503, "14", "ostiary.trust_stale"),
             Self::Full => (503, "14", "ostiary.trust_full"),
             Self::Twice => (400, "3", "ostiary.cookies_twice"),
+            Self::Failed => (500, "13", "ostiary.guard_failed"),
         }
     }
 }

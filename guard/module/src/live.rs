@@ -50,7 +50,7 @@ impl Live {
     /// What the request asks for says how it will sound.
     pub(crate) fn asked(&self, http: &Http<'_>) {
         let header = |name| http.header(Headers::Request, name).unwrap_or_default();
-        self.grpc.set(is_grpc(header("content-type")));
+        self.grpc.set(speaks_grpc(http));
         // Envoy shows the filters an upgrade in the words of HTTP/1.1, whatever the client speaks.
         self.websocket
             .set(header("upgrade").eq_ignore_ascii_case(b"websocket"));
@@ -162,7 +162,7 @@ impl Live {
         if self.closing.borrow().is_some() || self.links.borrow().is_empty() {
             return;
         }
-        process().cuts.fetch_add(1, Ordering::Relaxed);
+        process().cut(&standing.verdict);
         self.end(http, &handle, standing);
     }
 
@@ -219,6 +219,12 @@ impl Drop for Live {
             process().streams.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether the request's answers must be those of gRPC.
+pub(crate) fn speaks_grpc(http: &Http<'_>) -> bool {
+    http.header(Headers::Request, "content-type")
+        .is_some_and(is_grpc)
 }
 
 /// As Envoy's own filters see it: gRPC-Web is plain HTTP to them.

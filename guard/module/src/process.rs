@@ -1,5 +1,6 @@
 //! What all threads and configurations of one Envoy share: the table, the clock, the pacing of ends.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,7 +29,9 @@ pub(crate) struct Process {
     news: Condvar,
     changed: AtomicBool,
     pub streams: AtomicU64,
-    pub cuts: AtomicU64,
+    cuts: AtomicU64,
+    /// Streams that verdicts ended, and of which nobody was told.
+    reports: Mutex<HashMap<[u8; 16], u64>>,
 }
 
 static PROCESS: OnceLock<Process> = OnceLock::new();
@@ -38,7 +41,7 @@ static KEEPING: AtomicBool = AtomicBool::new(false);
 /// The one of this Envoy; made at the first call, empty unless [`begin`] came before.
 pub(crate) fn process() -> &'static Process {
     let process = PROCESS.get_or_init(|| Process::new(None));
-    if !PACING.swap(true, Ordering::Relaxed) {
+    if !PACING.load(Ordering::Relaxed) && !PACING.swap(true, Ordering::Relaxed) {
         thread::spawn(|| process.pace());
     }
     process
@@ -85,6 +88,7 @@ impl Process {
             changed: AtomicBool::new(false),
             streams: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
+            reports: Mutex::default(),
         }
     }
 
@@ -132,6 +136,22 @@ impl Process {
     pub(crate) fn ended(&self, worker: u32, count: usize) {
         lock(&self.pacer).done(worker, count, self.mono_us());
         self.news.notify_one();
+    }
+
+    /// `verdict` ends a stream.
+    pub(crate) fn cut(&self, verdict: &[u8; 16]) {
+        self.cuts.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.reports).entry(*verdict).or_default() += 1;
+    }
+
+    /// How many streams verdicts have ended.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Relaxed)
+    }
+
+    /// How many streams each verdict ended since the last call.
+    pub(crate) fn reports(&self) -> HashMap<[u8; 16], u64> {
+        std::mem::take(&mut lock(&self.reports))
     }
 
     fn pace(&self) {

@@ -4,13 +4,13 @@
 //! it runs on Envoy's main thread, but for the timer that wakes it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use ostiary_verdicts::wire::ToGuard;
-use ostiary_verdicts::{FrameError, Frames, frame};
+use ostiary_verdicts::{FrameError, Frames, Session, frame};
 use prost::Message;
 use serde::Deserialize;
 
@@ -38,7 +38,8 @@ pub(crate) struct VerdictStream {
     config: Config,
     cluster: String,
     line: Mutex<Line>,
-    alive: Arc<AtomicU64>,
+    /// False once this is gone: its scheduler is not used any more.
+    alive: Arc<Mutex<bool>>,
 }
 
 #[derive(Default)]
@@ -59,7 +60,7 @@ impl VerdictStream {
             config,
             cluster: wanted.cluster,
             line: Mutex::default(),
-            alive: Arc::new(AtomicU64::new(1)),
+            alive: Arc::new(Mutex::new(true)),
         };
         if !validating() {
             begin((!wanted.table.is_empty()).then(|| PathBuf::from(wanted.table)));
@@ -70,10 +71,9 @@ impl VerdictStream {
 
     /// Wakes us on the main thread, again and again, for as long as we live.
     fn tick(&self, scheduler: ConfigScheduler) {
-        let alive = Arc::downgrade(&self.alive);
+        let alive = Arc::clone(&self.alive);
         thread::spawn(move || {
-            while alive.strong_count() > 0 {
-                scheduler.commit(0);
+            while tick(&alive, &scheduler) {
                 thread::sleep(TICK);
             }
         });
@@ -98,7 +98,8 @@ impl VerdictStream {
             "fresh_ms": process.table.age_ms(process.mono_ms()),
             "connected": self.connected(),
             "streams": process.streams.load(Ordering::Relaxed),
-            "cuts": process.cuts.load(Ordering::Relaxed),
+            "cuts": process.cuts(),
+            "cached_tokens": crate::credential::remembered(),
         });
         drop(session);
         let kind: [(&str, &[u8]); 1] = [("content-type", b"application/json")];
@@ -123,9 +124,20 @@ impl VerdictStream {
                 drop(line);
                 self.config.reset(stream);
             }
+            Some(stream) if line.open => {
+                drop(line);
+                self.report(process, stream);
+            }
             _ => {}
         }
-        self.alive.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The control plane hears which verdicts ended streams.
+    fn report(&self, process: &Process, stream: u64) {
+        for (verdict, streams) in process.reports() {
+            let report = Session::report(verdict, streams);
+            self.config.send(stream, &frame(&report));
+        }
     }
 
     fn call(&self, process: &Process, now: u64) {
@@ -237,6 +249,21 @@ impl VerdictStream {
             line.next_try_ms = process().mono_ms() + wait;
         }
     }
+}
+
+impl Drop for VerdictStream {
+    fn drop(&mut self) {
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+}
+
+/// False when there is nobody to wake any more.
+fn tick(alive: &Mutex<bool>, scheduler: &ConfigScheduler) -> bool {
+    let alive = alive.lock().unwrap_or_else(PoisonError::into_inner);
+    if *alive {
+        scheduler.commit(0);
+    }
+    *alive
 }
 
 /// Why a stream ends before its time.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use super::calls::Bytes;
 use super::{ABI_VERSION, Config, Http, Level, log};
+use crate::ending::{Refusal, refuse};
 use crate::filter::Filter;
+use crate::live::speaks_grpc;
 use crate::roles::{Role, RouteSettings};
 
 const CONTINUE: u32 = 0;
@@ -142,14 +144,15 @@ extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     raw: *const c_void,
     _end: bool,
 ) -> u32 {
-    let refuse = || {
-        Http::new(envoy).reply(500, &[], b"", "ostiary.guard_failed");
+    let fails = || {
+        let http = Http::new(envoy);
+        refuse(&http, speaks_grpc(&http), &Refusal::Failed);
         STOP
     };
-    caught("request_headers", refuse, || {
+    caught("request_headers", fails, || {
         // SAFETY: see `filter`.
         let Some(filter) = (unsafe { filter(raw) }) else {
-            return refuse();
+            return fails();
         };
         if filter.request_headers(&Http::new(envoy)) {
             CONTINUE
