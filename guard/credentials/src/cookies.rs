@@ -24,10 +24,17 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
+/// The cookies of all lines. A token is long, so its bytes are looked at many at a time.
 fn pieces<'a>(lines: &'a [&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
-    lines
-        .iter()
-        .flat_map(|line| line.split(|byte| *byte == b';'))
+    lines.iter().flat_map(|line| {
+        let mut rest = Some(*line);
+        std::iter::from_fn(move || {
+            let whole = rest?;
+            let end = memchr::memchr(b';', whole);
+            rest = end.map(|at| &whole[at + 1..]);
+            Some(&whole[..end.unwrap_or(whole.len())])
+        })
+    })
 }
 
 /// The value of the cookie `name`; names that begin with `prefix` may stand only once each.
@@ -48,17 +55,17 @@ pub fn find<'a>(
         }
         seen.push(known);
         if known == name {
-            found = value_of(piece);
+            found = value_of(piece, name);
         }
     }
     Ok(found)
 }
 
-/// What stands behind the first `=` of a cookie that has a name.
-fn value_of(piece: &[u8]) -> Option<&[u8]> {
-    let piece = piece.trim_ascii();
-    let equals = piece.iter().position(|byte| *byte == b'=')?;
-    (equals > 0).then(|| piece[equals + 1..].trim_ascii())
+/// The value, where the name is written exactly so: a blank before the `=` is part of the name to
+/// some readers and not to others.
+fn value_of<'a>(piece: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let rest = piece.trim_ascii_start().strip_prefix(name)?;
+    rest.strip_prefix(b"=").map(<[u8]>::trim_ascii)
 }
 
 /// The cookies of a request without those of ours.
@@ -109,7 +116,7 @@ pub fn sets_ours(value: &[u8], prefix: &[u8]) -> bool {
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len().max(1)).any(|window| window == part)
+    memchr::memmem::find(text, part).is_some()
 }
 
 #[cfg(test)]
@@ -132,6 +139,24 @@ mod tests {
         );
         assert_eq!(clean(&[b"a=1"], PREFIX), Ok(Cleaned::Unchanged));
         assert_eq!(clean(&[b"__Host-ostiary-x=1;"], PREFIX), Ok(Cleaned::Empty));
+    }
+
+    #[test]
+    fn a_name_counts_only_as_we_write_it() {
+        for line in [
+            &b"__Host-ostiary-session =x"[..],
+            b"=__Host-ostiary-session=x",
+            b"__Host-ostiary-session\t=x",
+            b"__Host-ostiary-session",
+            b"a=b, __Host-ostiary-session=x",
+        ] {
+            assert_eq!(find(&[line], PREFIX, b"__Host-ostiary-session"), Ok(None));
+        }
+        let spaced: &[u8] = b"a=1;  __Host-ostiary-session= x ";
+        assert_eq!(
+            find(&[spaced], PREFIX, b"__Host-ostiary-session"),
+            Ok(Some(&b"x"[..]))
+        );
     }
 
     #[test]
