@@ -12,14 +12,13 @@ from ostiary.app.admin import new_account
 from ostiary.app.installation import Installation
 from ostiary.errors import Refused
 from ostiary.store.accounts import Accounts
-from ostiary.store.database import Database
 
 
 def add_accounts(
     installation: Installation, passwords: Mapping[str, str], groups: Mapping[str, tuple[str, ...]]
 ) -> None:
     """Every account exists with this password and these groups, and is not disabled."""
-    with closing(Database.in_folder(installation.state)) as database:
+    with closing(installation.database()) as database:
         database.create()
         accounts = Accounts(database)
         for name, password in passwords.items():

@@ -22,6 +22,7 @@ from ostiary.api.ports import (
     Status,
     User,
 )
+from ostiary.app.guards import Guards
 from ostiary.app.installation import Installation
 from ostiary.app.ledger import Ledger
 from ostiary.app.rotation import Rotation
@@ -67,6 +68,7 @@ class Admin:
     accounts: Accounts
     decisions_store: Decisions
     revisions: Revisions
+    guards: Guards
 
     async def status(self) -> Status:
         """How things are now."""
@@ -87,6 +89,9 @@ class Admin:
                     *self._log_reds(here.dropped),
                     *self.rotation.reds(),
                     *_proxy_reds(proxies, ledger.agents),
+                    *self.guards.reds(
+                        [one.id for one in proxies if one.connected], wanted=installed()
+                    ),
                 )
             ),
             revision.plan.warnings if revision else (),

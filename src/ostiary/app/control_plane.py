@@ -22,6 +22,7 @@ from ostiary.api.server import run_api
 from ostiary.app.admin import Admin
 from ostiary.app.changes import Changes, First, first_plan
 from ostiary.app.channel import Channel
+from ostiary.app.guards import Guards
 from ostiary.app.history import History
 from ostiary.app.installation import Installation, write_facts, write_private
 from ostiary.app.ledger import Ledger
@@ -50,6 +51,7 @@ from ostiary.store.keys import Keys
 from ostiary.store.revisions import Revisions
 from ostiary.store.seal import Seal
 from ostiary.store.site import TRUST_DOMAIN, SiteStore
+from ostiary.store.verdicts import Verdicts
 from ostiary.xds.archive import to_bytes
 from ostiary.xds.server import XdsServer
 
@@ -67,7 +69,7 @@ def run_control_plane_process(installation: Installation, channel: socket.socket
     ours = Channel(channel)
 
     async def run() -> None:
-        with closing(Database.in_folder(installation.state)) as database:
+        with closing(installation.database()) as database:
             await _ControlPlane(installation, ours, database).run()
 
     run_until_told(run, ours.fail)
@@ -83,6 +85,7 @@ class _Stores:
     keys: Keys
     revisions: Revisions
     site: SiteStore
+    verdicts: Verdicts
 
     @classmethod
     def open(cls, installation: Installation, database: Database) -> _Stores:
@@ -98,6 +101,7 @@ class _Stores:
             keys,
             Revisions(database),
             SiteStore(database),
+            Verdicts(database),
         )
 
 
@@ -112,6 +116,9 @@ class _ControlPlane:
         self._xds = XdsServer(self._ledger, secrets=self._secret)
         self._writer = Writer(self._stores.decisions)
         self._specs: list[ProxySpec] = []
+        self._guards = Guards(
+            self._stores.verdicts, self._known, installation.verdicts_socket, installation.fanout
+        )
         self._guard = installed()
         self._settling: asyncio.Task[None] | None = None
 
@@ -144,6 +151,7 @@ class _ControlPlane:
             async with asyncio.TaskGroup() as group:
                 for task in (own.run(), serving.run(), self._writer.run(), self._listen()):
                     group.create_task(task)
+                group.create_task(self._guards.run())
                 rotation = Rotation(stores.keys, self._ledger, self._xds, self._republish)
                 group.create_task(rotation.run())
                 group.create_task(Ports(self._ledger, self._xds).run())
@@ -183,6 +191,7 @@ class _ControlPlane:
             (
                 *self._xds.handlers(),
                 log_handler(self._writer, self._known),
+                self._guards.hub.handler(),
                 open_handler(self._authority),
                 peer_handler(self._authority, self._visible),
             )
@@ -221,6 +230,7 @@ class _ControlPlane:
             accounts=self._stores.accounts,
             decisions_store=self._stores.decisions,
             revisions=self._stores.revisions,
+            guards=self._guards,
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(self._renew_admin(context))

@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 
 from ostiary.compiler.world import Address
 from ostiary.errors import Refused
+from ostiary.store.database import Database
 
 DEMO_STAMP: Final = "demo.stamp"
 _PORTS: Final = ("control", "enrolment", "login_http", "login_authz", "admin")
@@ -39,6 +40,19 @@ class Installation:
     demo: bool = False
     proxies_elsewhere: bool = False
     """True: no proxy is started here; each runs `ostiary proxy` on its own machine."""
+    store: str = field(default="", repr=False)
+    """A database's URL; empty: the embedded one of the state directory."""
+    fanout: str = field(default="", repr=False)
+    """Where control planes with one store tell each other of news; empty: there is one."""
+
+    def database(self) -> Database:
+        """Connections of this process to the store; nothing is asked yet."""
+        return Database.at(self.store, self.state)
+
+    @property
+    def verdicts_socket(self) -> Path:
+        """Where `login` tells the control plane that it wrote verdicts; 0600."""
+        return self.state / "verdicts.sock"
 
     @property
     def logs(self) -> Path:
@@ -78,6 +92,8 @@ def open_installation(
     demo: bool = False,
     proxies_elsewhere: bool = False,
     listen: str = "127.0.0.1",
+    store: str = "",
+    fanout: str = "",
 ) -> Installation:
     """The folder has mode 0700, is not tracked by git, and belongs to this run and its kind alone.
 
@@ -114,6 +130,8 @@ def open_installation(
         held,
         demo,
         proxies_elsewhere,
+        store,
+        fanout,
     )
 
 

@@ -39,7 +39,7 @@ def run_login_process(installation: Installation, channel: socket.socket) -> Non
 
 
 async def _run(installation: Installation) -> None:
-    with closing(Database.in_folder(installation.state)) as database:
+    with closing(installation.database()) as database:
         await _serve(installation, database)
 
 

@@ -35,14 +35,22 @@ def up(
     *,
     proxies_elsewhere: bool = False,
     listen: str = "127.0.0.1",
+    store: str = "",
+    fanout: str = "",
 ) -> None:
     """Serve `documents` until a signal; faults are said as they are found.
 
     `proxies_elsewhere`: no proxy is started here; each joins with `ostiary proxy`, and reaches us
-    at the IP address `listen`.
+    at the IP address `listen`. `store` is a database's URL, `fanout` that of a Valkey server by
+    which several control planes with one store tell each other of news; empty: neither.
     """
     installation = open_installation(
-        state, documents, proxies_elsewhere=proxies_elsewhere, listen=listen
+        state,
+        documents,
+        proxies_elsewhere=proxies_elsewhere,
+        listen=listen,
+        store=store,
+        fanout=fanout,
     )
     Up(installation, say).start()
 

@@ -49,11 +49,20 @@ def main() -> None:
 
 
 def _up(*, documents: list[str], state: str, no_proxies: bool, listen: str) -> None:
+    """The URLs may hold passwords: they come by the environment, which `ps` does not show."""
     with _without_collection():
         from ostiary.app.up import up  # noqa: PLC0415  the whole house, for this only
 
     paths = tuple(map(Path, documents))
-    up(paths, Path(state), _say, proxies_elsewhere=no_proxies, listen=listen)
+    up(
+        paths,
+        Path(state),
+        _say,
+        proxies_elsewhere=no_proxies,
+        listen=listen,
+        store=os.environ.pop("OSTIARY_STORE", ""),
+        fanout=os.environ.pop("OSTIARY_FANOUT", ""),
+    )
 
 
 def _demo(*, state: str, called: str) -> None:

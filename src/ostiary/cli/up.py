@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,12 +30,37 @@ Listen = Annotated[
 ]
 
 
+Store = Annotated[
+    str,
+    Parameter(
+        name="--store",
+        env_var="OSTIARY_STORE",
+        show_default=False,
+        show_env_var=True,
+        help="A database for everything that must survive, instead of a file in the state: "
+        "postgresql+psycopg://user@host/name.",
+    ),
+]
+Fanout = Annotated[
+    str,
+    Parameter(
+        name="--fanout",
+        env_var="OSTIARY_FANOUT",
+        show_default=False,
+        show_env_var=True,
+        help="Where control planes with one store tell each other of news: valkey://host.",
+    ),
+]
+
+
 def up(
     documents: list[Path],
     /,
     *,
     no_proxies: NoProxies = False,
     listen: Listen = "127.0.0.1",
+    store: Store = "",
+    fanout: Fanout = "",
     state: State = STATE,
 ) -> None:
     """Run a gateway from documents: control plane, sign-in and every proxy.
@@ -49,6 +75,7 @@ def up(
         Files, or folders whose *.yaml files are read.
     """
     _require(documents, state)
+    os.environ["OSTIARY_STORE"], os.environ["OSTIARY_FANOUT"] = store, fanout
     paths = [str(document) for document in documents]
     become("up", documents=paths, state=str(state), no_proxies=no_proxies, listen=listen)
 

@@ -2,6 +2,9 @@
 
 A `Database` is synchronous and thread-safe; shells call it from worker threads. Tables register
 themselves on `METADATA`. Fed by `app`; feeds the other files of this room.
+
+Writers come one after the other on both: SQLite has one write lock, and on Postgres a transaction
+holds the same advisory lock, so that what is read before it writes is still true when it commits.
 """
 
 from __future__ import annotations
@@ -15,15 +18,18 @@ from typing import Final
 
 from sqlalchemy import Connection, MetaData, create_engine, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine.url import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from ostiary.errors import Unreachable
+from ostiary.errors import Refused, Unreachable
 from ostiary.store.migrations import migrate
 
 METADATA: Final = MetaData()
 _PATIENCE: Final = 5.0
 """Seconds to wait for somebody else's transaction."""
 _PAUSE: Final = 0.01
+_LOCK: Final = 0x6F737469
+"""Of our writers, among the advisory locks of a Postgres database."""
 
 
 class Database:
@@ -40,6 +46,16 @@ class Database:
         if not file.exists():
             file.touch(mode=0o600)
         return cls(f"sqlite:///{file}")
+
+    @classmethod
+    def at(cls, url: str, state: Path) -> Database:
+        """The database of `url`; the embedded one of `state` when it is empty."""
+        return cls(url) if url else cls.in_folder(state)
+
+    @property
+    def shared(self) -> bool:
+        """Whether others than the processes of this machine may write to it."""
+        return self._engine.dialect.name != "sqlite"
 
     def create(self) -> None:
         """All tables exist afterwards, at the newest schema; safe for several processes at once."""
@@ -63,6 +79,8 @@ class Database:
                 self._engine.connect().execution_options(ostiary_write=True) as connection,
                 connection.begin(),
             ):
+                if self.shared:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 yield connection
         except OperationalError as error:
             raise _unreachable(error) from error
@@ -73,11 +91,32 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url)
+    engine = _made(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _made(url: str) -> Engine:
+    hint = "for example postgresql+psycopg://ostiary@db.internal/ostiary"
+    try:
+        backend = make_url(url).get_backend_name()
+        if backend == "sqlite":
+            return create_engine(url)
+        if backend != "postgresql":
+            raise Refused("store-url", f"a store cannot be in {backend}", hint)
+        seconds = f"-c lock_timeout={_PATIENCE:.0f}s"
+        limits = {"connect_timeout": int(_PATIENCE), "options": seconds}
+        return create_engine(url, pool_pre_ping=True, connect_args=limits)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise Refused("store-url", "the store's URL cannot be read", hint) from error
+    except ModuleNotFoundError as error:
+        raise Refused(
+            "store-driver",
+            f"a store in Postgres needs the Python package {error.name}",
+            'install it with Ostiary: pip install "ostiary[postgres]"',
+        ) from error
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,142 +1,91 @@
 """Verdicts and who gave them: durable before anybody is told, in one order for all replicas.
 
-`seq` comes from one row that the writing transaction holds, so that what is committed later has a
-higher number, on Postgres too. Fed by `login`, the admin API and other tables of this room within
-their own transactions; feeds the stream to the guards.
+`seq` comes from one row that is raised in the same transaction, and writers come one after the
+other, so what is committed later has a higher number, on Postgres too. Fed by `login`, the admin
+API and other tables of this room within their own transactions; feeds the stream to the guards.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Float,
-    Index,
-    Integer,
-    String,
-    Table,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from ostiary.errors import Refused
-from ostiary.store.database import METADATA, Database
+from ostiary.store.database import Database
+from ostiary.store.verdict_rows import (
+    AUDIT,
+    TRUST,
+    VERDICTS,
+    Change,
+    Deed,
+    Order,
+    audit,
+    deed_of,
+    row_of,
+    verdict_of,
+)
 from ostiary.trust.verdict import Effect, Kind, Verdict, checked
 
-VERDICTS: Final = Table(
-    "verdicts",
-    METADATA,
-    Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("key", String, nullable=False),
-    Column("effect", String, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("source", String, nullable=False),
-    Column("since", Float, nullable=False),
-    Column("expires", Float, nullable=False),
-    Column("score", Integer, nullable=False),
-    Column("rate", Integer, nullable=False),
-    Column("per", Float, nullable=False),
-    Column("seq", BigInteger, nullable=False, index=True),
-    Column("lifted", Float),
-    Index("verdicts_of_key", "kind", "key"),
-)
-TRUST: Final = Table(
-    "trust",
-    METADATA,
-    Column("one", Integer, primary_key=True),
-    Column("epoch", String, nullable=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("forgotten", BigInteger, nullable=False),
-)
-AUDIT: Final = Table(
-    "audit",
-    METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("time", Float, nullable=False),
-    Column("who", String, nullable=False),
-    Column("deed", String, nullable=False),
-    Column("verdict", String, nullable=False, index=True),
-    Column("kind", String, nullable=False),
-    Column("key", String, nullable=False),
-    Column("effect", String, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("why", String, nullable=False),
-)
 SESSION_VERDICT_LIFE: Final = 2 * 86_400.0
 """Seconds: longer than any token of a dead session can count, with skew and the longest grace."""
 KEPT: Final = 86_400.0
 """Seconds for which a lifted verdict is remembered; a guard away for longer gets a snapshot."""
+_AT_ONCE: Final = 500
+"""Ids in one statement: every database takes as many."""
+_EXPIRED: Final = 5_000
+"""Verdicts lifted in one transaction because they are over."""
+_ITSELF: Final = "ostiary"
+"""Who lifts what is over, in the audit log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What became of one verdict; the newest state only, for the older ones do not matter."""
+def put_many(
+    connection: Connection, verdicts: Sequence[Verdict], who: str, why: str, now: float
+) -> int:
+    """All of them hold when the transaction commits; the number of the last one.
 
-    seq: int
-    verdict: Verdict
-    lifted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """One entry of the audit log."""
-
-    time: float
-    who: str
-    deed: str
-    """`put`, `lift` or `expire`."""
-    verdict: str
-    kind: str
-    key: str
-    effect: str
-    reason: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Which store this is, and how far it has come."""
-
-    epoch: str
-    seq: int
-    forgotten: int
-    """Changes up to this one are not all known any more."""
+    One that is there already, the same in every word, changes nothing. `Refused` when an id is
+    known for another key: guards find a verdict by its key.
+    """
+    wanted = {row["id"]: row for row in (row_of(checked(one)) for one in verdicts)}
+    known = {row["id"]: row for row in _rows(connection, list(wanted))}
+    seq, fresh = 0, []
+    for name, row in wanted.items():
+        old = known.get(name)
+        if old is None:
+            fresh.append(row)
+        elif (old["kind"], old["key"]) != (row["kind"], row["key"]):
+            raise Refused(
+                "verdict-other",
+                f"the verdict {name} is about another {old['kind']}",
+                "lift that one, and give the new one an id of its own",
+            )
+        elif old["lifted"] is None and all(old[column] == row[column] for column in row):
+            seq = max(seq, int(old["seq"]))
+        else:
+            fresh.append(row)
+    if not fresh:
+        return seq
+    _remove(connection, [row["id"] for row in fresh if row["id"] in known])
+    last = _raise(connection, len(fresh))
+    first = last - len(fresh) + 1
+    rows = [{**row, "seq": first + place, "lifted": None} for place, row in enumerate(fresh)]
+    connection.execute(insert(VERDICTS), rows)
+    audit(connection, "put", [verdict_of(row) for row in fresh], who, why, now)
+    return last
 
 
 def put_in(connection: Connection, verdict: Verdict, who: str, why: str, now: float) -> int:
     """`verdict` holds when the transaction commits; its number. The same again changes nothing."""
-    verdict = checked(verdict)
-    row = _row(verdict)
-    known = connection.execute(select(VERDICTS).where(VERDICTS.c.id == row["id"])).mappings()
-    found = known.first()
-    if found is not None:
-        same = found["lifted"] is None and all(found[name] == row[name] for name in row)
-        if same:
-            return int(found["seq"])
-        connection.execute(delete(VERDICTS).where(VERDICTS.c.id == row["id"]))
-    seq = _next(connection)
-    connection.execute(insert(VERDICTS).values(**row, seq=seq, lifted=None))
-    _audit(connection, verdict, "put", who, why, now)
-    return seq
+    return put_many(connection, [verdict], who, why, now)
 
 
 def lift_in(connection: Connection, one: Verdict, who: str, why: str, now: float) -> int:
-    """`one` holds no longer when the transaction commits."""
-    seq = _next(connection)
-    change = update(VERDICTS).where(VERDICTS.c.id == str(one.id)).values(seq=seq, lifted=now)
-    connection.execute(change)
-    _audit(connection, one, "expire" if who == "" else "lift", who, why, now)
-    return seq
+    """`one`, which holds, does so no longer when the transaction commits; the change's number."""
+    return _lift(connection, [one], "lift", who, why, now)
 
 
 def about(connection: Connection, keys: Sequence[tuple[Kind, str]]) -> list[Verdict]:
@@ -146,7 +95,7 @@ def about(connection: Connection, keys: Sequence[tuple[Kind, str]]) -> list[Verd
         query = select(VERDICTS).where(
             VERDICTS.c.kind == kind, VERDICTS.c.key == key, VERDICTS.c.lifted.is_(None)
         )
-        found += [_verdict(row) for row in connection.execute(query).mappings()]
+        found += [verdict_of(row) for row in connection.execute(query).mappings()]
     return found
 
 
@@ -171,40 +120,48 @@ class Verdicts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def shared(self) -> bool:
+        """Whether another control plane may write verdicts too."""
+        return self._database.shared
+
     def order(self) -> Order:
         """Which store this is; made with the first question."""
         with self._database.read() as connection:
-            row = connection.execute(select(TRUST)).mappings().first()
-            if row is not None:
-                return Order(row["epoch"], row["seq"], row["forgotten"])
-        with self._database.write() as connection:
-            return _order(connection)
+            found = _order(connection)
+        if found is None:
+            with self._database.write() as connection:
+                found = _made(connection)
+        return found
 
     def put(self, verdicts: Sequence[Verdict], who: str, why: str, now: float) -> int:
         """All of them hold; the number of the last. One transaction."""
         with self._database.write() as connection:
-            return max(put_in(connection, one, who, why, now) for one in verdicts)
+            return put_many(connection, verdicts, who, why, now)
 
     def lift(self, ids: Sequence[uuid.UUID], who: str, why: str, now: float) -> int:
-        """None of them holds any more; `Refused` when one is unknown, and then all stay."""
+        """None of them holds any more; `Refused` when one is unknown, and then all stay.
+
+        The number of the last change, by which all of them were lifted.
+        """
+        names = list(dict.fromkeys(str(one) for one in ids))
         with self._database.write() as connection:
-            seq = 0
-            for one in ids:
-                query = select(VERDICTS).where(VERDICTS.c.id == str(one))
-                row = connection.execute(query).mappings().first()
-                if row is None:
+            known = {row["id"]: row for row in _rows(connection, names)}
+            for name in names:
+                if name not in known:
                     raise Refused(
                         "verdict-unknown",
-                        f"there is no verdict {one}",
+                        f"there is no verdict {name}",
                         "`ostiary verdict list` names them all",
                     )
-                already = row["lifted"] is not None
-                seq = (
-                    int(row["seq"])
-                    if already
-                    else lift_in(connection, _verdict(row), who, why, now)
-                )
-            return seq
+            seq = max((int(row["seq"]) for row in known.values()), default=0)
+            held = [verdict_of(known[name]) for name in names if known[name]["lifted"] is None]
+            return max(seq, _lift(connection, held, "lift", who, why, now))
+
+    def find(self, one: uuid.UUID) -> Verdict | None:
+        """The verdict of that id, also one that was lifted a short time ago."""
+        with self._database.read() as connection:
+            return next((verdict_of(row) for row in _rows(connection, [str(one)])), None)
 
     def all(self, now: float, kind: Kind | None = None, key: str | None = None) -> list[Verdict]:
         """Those that hold, the newest first."""
@@ -215,110 +172,115 @@ class Verdicts:
             query = query.where(VERDICTS.c.key == key)
         with self._database.read() as connection:
             rows = connection.execute(query).mappings()
-            return [one for one in map(_verdict, rows) if one.holds(now)]
+            return [one for one in map(verdict_of, rows) if one.holds(now)]
 
     def since(self, seq: int, most: int) -> list[Change]:
         """What changed after `seq`, in order, `most` at once."""
         query = select(VERDICTS).where(VERDICTS.c.seq > seq).order_by(VERDICTS.c.seq).limit(most)
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
-        return [Change(row["seq"], _verdict(row), row["lifted"] is not None) for row in rows]
+        return [Change(row["seq"], verdict_of(row), row["lifted"] is not None) for row in rows]
 
     def snapshot(self) -> tuple[Order, list[Verdict]]:
-        """Everything that was not lifted, and how far that is."""
-        with self._database.write() as connection:
-            order = _order(connection)
-            query = select(VERDICTS).where(VERDICTS.c.lifted.is_(None)).order_by(VERDICTS.c.seq)
-            return order, [_verdict(row) for row in connection.execute(query).mappings()]
+        """Everything that holds at a number, and that number.
+
+        Changes that came while it was read may be among it: they come again after it, and a guard
+        that hears them twice is none the worse.
+        """
+        order = self.order()
+        query = select(VERDICTS).where(VERDICTS.c.lifted.is_(None)).order_by(VERDICTS.c.seq)
+        with self._database.read() as connection:
+            return order, [verdict_of(row) for row in connection.execute(query).mappings()]
 
     def expire(self, now: float) -> bool:
-        """What is over is lifted, and what was lifted long ago forgotten; True if that changed."""
+        """What is over is lifted, and what was lifted long ago forgotten; True if any was lifted."""
         over = (VERDICTS.c.expires > 0) & (VERDICTS.c.expires <= now)
-        with self._database.write() as connection:
-            query = select(VERDICTS).where(over, VERDICTS.c.lifted.is_(None))
-            found = [_verdict(row) for row in connection.execute(query).mappings()]
-            for one in found:
-                lift_in(connection, one, "", "its time was over", now)
-            old = VERDICTS.c.lifted < now - KEPT
-            newest = connection.execute(select(func.max(VERDICTS.c.seq)).where(old)).scalar()
-            if newest is not None:
-                connection.execute(delete(VERDICTS).where(old))
-                connection.execute(
-                    update(TRUST).where(TRUST.c.forgotten < newest).values(forgotten=newest)
-                )
-            return bool(found)
+        query = select(VERDICTS).where(over, VERDICTS.c.lifted.is_(None)).limit(_EXPIRED)
+        lifted = False
+        while True:
+            if not self._any(query):
+                break
+            with self._database.write() as connection:
+                found = [verdict_of(row) for row in connection.execute(query).mappings()]
+                _lift(connection, found, "expire", _ITSELF, "its time was over", now)
+            lifted = True
+        if self._any(select(VERDICTS.c.id).where(VERDICTS.c.lifted < now - KEPT).limit(1)):
+            with self._database.write() as connection:
+                _forget(connection, VERDICTS.c.lifted < now - KEPT)
+        return lifted
 
     def audit(self, most: int, verdict: str | None = None) -> list[Deed]:
-        """The newest entries of the audit log."""
+        """The newest entries of the audit log, the newest first."""
         query = select(AUDIT).order_by(AUDIT.c.number.desc()).limit(most)
         if verdict is not None:
             query = query.where(AUDIT.c.verdict == verdict)
         with self._database.read() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [Deed(**{k: v for k, v in row.items() if k != "number"}) for row in rows]
+            return [deed_of(row) for row in connection.execute(query).mappings()]
+
+    def _any(self, query: Any) -> bool:
+        with self._database.read() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
 
-def _order(connection: Connection) -> Order:
+def _rows(connection: Connection, names: Sequence[str]) -> Iterator[Any]:
+    for start in range(0, len(names), _AT_ONCE):
+        some = VERDICTS.c.id.in_(names[start : start + _AT_ONCE])
+        yield from connection.execute(select(VERDICTS).where(some)).mappings().all()
+
+
+def _remove(connection: Connection, names: Sequence[str]) -> None:
+    for start in range(0, len(names), _AT_ONCE):
+        some = VERDICTS.c.id.in_(names[start : start + _AT_ONCE])
+        connection.execute(delete(VERDICTS).where(some))
+
+
+def _lift(  # noqa: PLR0917
+    connection: Connection, ones: Sequence[Verdict], deed: str, who: str, why: str, now: float
+) -> int:
+    if not ones:
+        return 0
+    last = _raise(connection, len(ones))
+    first = last - len(ones) + 1
+    change = (
+        update(VERDICTS)
+        .where(VERDICTS.c.id == bindparam("name"))
+        .values(seq=bindparam("place"), lifted=now)
+    )
+    rows = [{"name": str(one.id), "place": first + place} for place, one in enumerate(ones)]
+    connection.execute(change, rows)
+    audit(connection, deed, ones, who, why, now)
+    return last
+
+
+def _forget(connection: Connection, old: ColumnElement[bool]) -> None:
+    """A guard that needs one of those changes gets the whole table instead."""
+    newest = connection.execute(select(func.max(VERDICTS.c.seq)).where(old)).scalar()
+    if newest is not None:
+        connection.execute(delete(VERDICTS).where(old))
+        later = update(TRUST).where(TRUST.c.forgotten < newest).values(forgotten=newest)
+        connection.execute(later)
+
+
+def _order(connection: Connection) -> Order | None:
     row = connection.execute(select(TRUST)).mappings().first()
-    if row is None:
-        epoch = uuid.uuid4().hex
-        connection.execute(insert(TRUST).values(one=1, epoch=epoch, seq=0, forgotten=0))
-        return Order(epoch, 0, 0)
-    return Order(row["epoch"], row["seq"], row["forgotten"])
+    return Order(row["epoch"], row["seq"], row["forgotten"]) if row is not None else None
 
 
-def _next(connection: Connection) -> int:
-    """The next number. The row is ours until the transaction ends, so numbers come in order."""
-    _order(connection)
-    connection.execute(update(TRUST).values(seq=TRUST.c.seq + 1))
-    return int(connection.execute(select(TRUST.c.seq)).scalar_one())
+def _made(connection: Connection) -> Order:
+    """The order of this store, which is made when there was none."""
+    first = text("INSERT INTO trust VALUES (1, :epoch, 0, 0) ON CONFLICT DO NOTHING")
+    connection.execute(first, {"epoch": uuid.uuid4().hex})
+    found = _order(connection)
+    if found is None:
+        raise Refused("verdict-order", "the store forgets at once what is written to it")
+    return found
 
 
-def _audit(  # noqa: PLR0917
-    connection: Connection, one: Verdict, deed: str, who: str, why: str, now: float
-) -> None:
-    connection.execute(
-        insert(AUDIT).values(
-            time=now,
-            who=who or "ostiary",
-            deed=deed,
-            verdict=str(one.id),
-            kind=one.kind,
-            key=one.key,
-            effect=one.effect,
-            reason=one.reason,
-            why=why,
-        )
-    )
-
-
-def _row(one: Verdict) -> dict[str, Any]:
-    return {
-        "id": str(one.id),
-        "kind": str(one.kind),
-        "key": one.key,
-        "effect": str(one.effect),
-        "reason": one.reason,
-        "source": one.source,
-        "since": one.since,
-        "expires": one.expires,
-        "score": one.score,
-        "rate": one.rate,
-        "per": one.per,
-    }
-
-
-def _verdict(row: Any) -> Verdict:
-    return Verdict(
-        id=uuid.UUID(row["id"]),
-        kind=Kind(row["kind"]),
-        key=row["key"],
-        effect=Effect(row["effect"]),
-        reason=row["reason"],
-        source=row["source"],
-        since=row["since"],
-        expires=row["expires"],
-        score=row["score"],
-        rate=row["rate"],
-        per=row["per"],
-    )
+def _raise(connection: Connection, number: int) -> int:
+    """The last of `number` fresh places. The row is ours until the transaction ends."""
+    raised = update(TRUST).values(seq=TRUST.c.seq + number).returning(TRUST.c.seq)
+    found = connection.execute(raised).scalar()
+    if found is None:
+        _made(connection)
+        found = connection.execute(raised).scalar_one()
+    return int(found)

@@ -21,6 +21,13 @@ LONGEST_KEY: Final = 1024
 HIGHEST_SCORE: Final = 100
 _CODE: Final = re.compile(r"[a-z0-9-]{1,64}")
 _TOKEN: Final = re.compile(r"[0-9a-f]{64}")
+_WORKLOAD: Final = re.compile(r"spiffe://[a-z0-9._-]{1,255}(/(?!\.{1,2}(/|$))[a-zA-Z0-9._-]+)+")
+_SHORTEST: Final = 0.001
+"""Seconds: the stream counts milliseconds."""
+_END: Final = 253_402_300_800.0
+"""Seconds: the year 10000."""
+_LARGEST: Final = 2**32 - 1
+"""Of a rate, and of its milliseconds (`proto/verdicts.proto`)."""
 
 
 class Kind(StrEnum):
@@ -46,7 +53,7 @@ class Effect(StrEnum):
     SCORE = "score"
 
 
-_SEVERITY: Final = {Effect.SCORE: 0, Effect.LIMIT: 1, Effect.STEP_UP: 2, Effect.DENY: 3}
+_SEVERITY: Final = {Effect.LIMIT: 1, Effect.STEP_UP: 2, Effect.DENY: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +83,36 @@ class Verdict:
 
 def checked(verdict: Verdict) -> Verdict:
     """`verdict` with its key in the one form that is compared; `Refused` says what is wrong."""
-    if not _CODE.fullmatch(verdict.reason) or not _CODE.fullmatch(verdict.source):
-        raise _refused(
-            "reason",
-            f"{verdict.reason!r} is no reason code",
-            "a code has lower-case letters, digits and hyphens: --reason left-company",
+    for what, code in (("reason", verdict.reason), ("source", verdict.source)):
+        if not _CODE.fullmatch(code):
+            raise Refused(
+                "verdict-reason",
+                f"{code!r} is no code for a {what}",
+                "1 to 64 lower-case letters, digits and hyphens, for example left-company",
+            )
+    if not 0 <= verdict.score <= HIGHEST_SCORE:
+        raise Refused("verdict-score", f"{verdict.score} is no score", "a score is from 0 to 100")
+    if verdict.effect is Effect.LIMIT and not _is_rate(verdict.rate, verdict.per):
+        raise Refused(
+            "verdict-rate", "a limit needs a rate", "for example 10/m: ten requests a minute"
         )
-    if verdict.effect is Effect.SCORE and not 0 <= verdict.score <= HIGHEST_SCORE:
-        raise _refused("score", f"{verdict.score} is no score", "a score is from 0 to 100")
-    if verdict.effect is Effect.LIMIT and (verdict.rate < 1 or verdict.per < 0.001):  # noqa: PLR2004
-        raise _refused("rate", "a limit needs a rate", "for example: --rate 10/m")
+    if not 0 <= verdict.since < _END or not 0 <= verdict.expires < _END:
+        raise Refused("verdict-time", "a time is not one", "times are seconds since 1970")
     if verdict.expires and verdict.expires <= verdict.since:
-        raise _refused("expired", "the verdict would be over at once", "give a later end")
+        raise Refused("verdict-expired", "the verdict would be over at once", "give a later end")
     return replace(verdict, key=_key(verdict.kind, verdict.key))
+
+
+def most_severe(verdicts: Iterable[Verdict]) -> Verdict | None:
+    """The one that wins: deny before step-up before limit; of equals the first. Scores never do."""
+    ordered = [one for one in verdicts if one.effect in _SEVERITY]
+    return max(ordered, key=lambda one: _SEVERITY[one.effect], default=None)
+
+
+def risk(verdicts: Iterable[Verdict], now: float) -> int:
+    """The highest score that holds; 0 when there is none."""
+    scores = (one.score for one in verdicts if one.effect is Effect.SCORE and one.holds(now))
+    return max(scores, default=0)
 
 
 def standing(verdicts: Iterable[Verdict], now: float, auth_time: float | None) -> Verdict | None:
@@ -96,28 +120,35 @@ def standing(verdicts: Iterable[Verdict], now: float, auth_time: float | None) -
 
     Scores never refuse by themselves, so they are not among the answers.
     """
-    found = None
-    for one in verdicts:
-        if not one.holds(now) or one.effect is Effect.SCORE:
-            continue
-        if one.effect is Effect.STEP_UP and auth_time is not None and auth_time >= one.since:
-            continue
-        if found is None or _SEVERITY[one.effect] > _SEVERITY[found.effect]:
-            found = one
-    return found
+    return most_severe(
+        one
+        for one in verdicts
+        if one.holds(now)
+        and not (one.effect is Effect.STEP_UP and auth_time is not None and auth_time >= one.since)
+    )
+
+
+def _is_rate(rate: int, per: float) -> bool:
+    return 1 <= rate <= _LARGEST and _SHORTEST <= per <= _LARGEST / 1000
 
 
 def _key(kind: Kind, key: str) -> str:
     if not key or len(key.encode()) > LONGEST_KEY or not key.isprintable():
-        raise _refused("key", f"{key!r} names no {kind}", "a key has 1 to 1024 printable bytes")
+        raise Refused(
+            "verdict-key", f"{key!r} names no {kind}", "a key has 1 to 1024 printable bytes"
+        )
     if kind is Kind.ADDRESS:
         return _address(key)
     if kind is Kind.TOKEN and not _TOKEN.fullmatch(key):
-        raise _refused(
-            "key", "a token is named by its SHA-256", "64 hexadecimal digits in lower case"
+        raise Refused(
+            "verdict-key", "a token is named by its SHA-256", "64 hexadecimal digits in lower case"
         )
-    if kind is Kind.WORKLOAD and not key.startswith("spiffe://"):
-        raise _refused("key", f"{key!r} is no SPIFFE id", "for example: spiffe://example.org/app")
+    if kind is Kind.WORKLOAD and not _WORKLOAD.fullmatch(key):
+        raise Refused(
+            "verdict-key",
+            f"{key!r} is no SPIFFE id of a workload",
+            "for example spiffe://example.org/default/default/service/notes",
+        )
     return key
 
 
@@ -126,14 +157,10 @@ def _address(key: str) -> str:
     try:
         network = ip_network(key)
     except ValueError as error:
-        raise _refused(
-            "key",
+        raise Refused(
+            "verdict-key",
             f"{key!r} is no address or range: {error}",
             "for example 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
         ) from error
     single = network.prefixlen == network.max_prefixlen
     return str(network.network_address) if single else str(network)
-
-
-def _refused(what: str, message: str, hint: str) -> Refused:
-    return Refused(f"verdict-{what}", message, hint)

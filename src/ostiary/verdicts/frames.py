@@ -1,6 +1,7 @@
 """Verdicts as the bytes that guards read: deltas, snapshots in parts, heartbeats.
 
-Fed by `hub`; everything is encoded once and shared by all proxies.
+Everything is encoded once and shared by all proxies; only the time is added when it goes out. That
+is two messages one after the other, which every reader of protobuf takes as one. Fed by `encoded`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from ostiary.verdicts.ports import Change, Order
 
 LONGEST_MESSAGE: Final = 1 << 20
 """Bytes; a guard reads no longer one."""
-_ROOM: Final = LONGEST_MESSAGE - 4096
+_FULL: Final = LONGEST_MESSAGE // 2
+"""Bytes of verdicts after which a message is closed; the last one may come on top."""
+_FRAME: Final = 8
+"""Bytes around an entry, at most."""
 _KIND: Final = {name.lower().replace("_", "-"): number for number, name in enumerate(KINDS)}
 _EFFECT: Final = {name.lower().replace("_", "-"): number for number, name in enumerate(EFFECTS)}
 
@@ -27,9 +31,23 @@ def heartbeat(seq: int, now: float) -> bytes:
     return bytes(made.SerializeToString())
 
 
-def deltas(changes: Sequence[Change], first: int, last: int, now: float) -> list[bytes]:
-    """From `first` to `last`, in as many messages as their size needs."""
-    made, one, size = [], _delta(first, now), 0
+def stamped_delta(delta: bytes, now: float) -> bytes:
+    """`delta`, sent now."""
+    made = ToGuard()
+    made.delta.time_ms = _ms(now)
+    return delta + bytes(made.SerializeToString())
+
+
+def stamped_part(part: bytes, now: float) -> bytes:
+    """`part` of a snapshot, sent now."""
+    made = ToGuard()
+    made.snapshot.time_ms = _ms(now)
+    return part + bytes(made.SerializeToString())
+
+
+def deltas(changes: Sequence[Change], first: int, last: int) -> list[bytes]:
+    """From `first` to `last`, in as many messages as their size needs, without the time."""
+    made, one, size = [], _delta(first), 0
     for change in changes:
         entry = one.delta.changes.add()
         if change.lifted:
@@ -39,44 +57,42 @@ def deltas(changes: Sequence[Change], first: int, last: int, now: float) -> list
         else:
             _write(entry.put, change.verdict)
         one.delta.seq = change.seq
-        size += entry.ByteSize() + 8
-        if size > _ROOM // 2:
+        size += entry.ByteSize() + _FRAME
+        if size > _FULL:
             made.append(one)
-            one, size = _delta(change.seq, now), 0
-    one.delta.seq = max(last, one.delta.seq)
+            one, size = _delta(change.seq), 0
+    one.delta.seq = last
     made.append(one)
     return [bytes(each.SerializeToString()) for each in made]
 
 
-def snapshot(order: Order, verdicts: Iterable[Verdict], now: float) -> Iterator[bytes]:
-    """Everything, in parts of 1 MiB at most."""
-    part, one, size = 0, _part(order, 0, now), 0
+def snapshot(order: Order, verdicts: Iterable[Verdict]) -> Iterator[bytes]:
+    """Everything, in parts of half a MiB and a verdict at most, without the time."""
+    part, one, size = 0, _part(order, 0), 0
     for verdict in verdicts:
         entry = one.snapshot.verdicts.add()
         _write(entry, verdict)
-        size += entry.ByteSize() + 8
-        if size > _ROOM // 2:
+        size += entry.ByteSize() + _FRAME
+        if size > _FULL:
             yield bytes(one.SerializeToString())
             part += 1
-            one, size = _part(order, part, now), 0
+            one, size = _part(order, part), 0
     one.snapshot.last = True
     yield bytes(one.SerializeToString())
 
 
-def _delta(first: int, now: float) -> Any:
+def _delta(first: int) -> Any:
     made = ToGuard()
     setattr(made.delta, "from", first)
     made.delta.seq = first
-    made.delta.time_ms = _ms(now)
     return made
 
 
-def _part(order: Order, part: int, now: float) -> Any:
+def _part(order: Order, part: int) -> Any:
     made = ToGuard()
     made.snapshot.epoch = order.epoch
     made.snapshot.seq = order.seq
     made.snapshot.part = part
-    made.snapshot.time_ms = _ms(now)
     return made
 
 

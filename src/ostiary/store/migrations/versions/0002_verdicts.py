@@ -22,13 +22,14 @@ def upgrade() -> None:
         sa.Column("since", sa.Float, nullable=False),
         sa.Column("expires", sa.Float, nullable=False),
         sa.Column("score", sa.Integer, nullable=False),
-        sa.Column("rate", sa.Integer, nullable=False),
+        sa.Column("rate", sa.BigInteger, nullable=False),
         sa.Column("per", sa.Float, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("lifted", sa.Float),
     )
     op.create_index("ix_verdicts_seq", "verdicts", ["seq"])
     op.create_index("verdicts_of_key", "verdicts", ["kind", "key"])
+    op.create_index("verdicts_over", "verdicts", ["lifted", "expires"])
     op.create_table(
         "trust",
         sa.Column("one", sa.Integer, primary_key=True),
@@ -38,7 +39,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit",
-        sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=True,
+        ),
         sa.Column("time", sa.Float, nullable=False),
         sa.Column("who", sa.String, nullable=False),
         sa.Column("deed", sa.String, nullable=False),

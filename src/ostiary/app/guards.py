@@ -1,0 +1,90 @@
+"""The verdicts' part of the control plane: the stream to the guards, the knock of `login`, faults.
+
+Fed by the store; feeds the guards, `login` and the status page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from ostiary.api.ports import Red
+from ostiary.store.verdicts import Verdicts
+from ostiary.verdicts.fanout import ValkeyFanout
+from ostiary.verdicts.hub import Hub
+from ostiary.verdicts.poke import answer_pokes
+from ostiary.verdicts.ports import GuardStatus, Receipt
+
+_LATE: Final = 2.0
+"""Seconds after which a guard that has not everything is red."""
+_GREETING: Final = 3.0
+"""Seconds after our start in which guards may still be on their way."""
+_PATIENCE: Final = 1.0
+"""Seconds that whoever gave a verdict waits for all guards."""
+
+
+class Guards:
+    """Lives on the control plane's event loop."""
+
+    def __init__(
+        self, verdicts: Verdicts, known: Callable[[str], bool], socket: Path, fanout: str
+    ) -> None:
+        """`socket` is where `login` knocks; `fanout` a URL, or empty for a single control plane."""
+        self.verdicts = verdicts
+        self._socket = socket
+        self._begun = time.monotonic()
+        self._fanout = ValkeyFanout(fanout) if fanout else None
+        self.hub = Hub(verdicts, known, fanout=self._fanout)
+
+    async def run(self) -> None:
+        """Serves until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.hub.run())
+                group.create_task(answer_pokes(self._socket, self.told))
+        finally:
+            if self._fanout is not None:
+                await self._fanout.close()
+
+    async def told(self, seq: int) -> Receipt:
+        """What the store has up to `seq` is enforced by all, or they are named, after a second."""
+        await self.hub.push()
+        return await self.hub.settled(seq, _PATIENCE)
+
+    def reds(self, connected: Iterable[str], *, wanted: bool) -> list[Red]:
+        """What is wrong with the guards of the `connected` proxies, if there should be any."""
+        lines = self.hub.status()
+        found = [red for one in lines if (red := _red(one)) is not None]
+        if self.hub.trouble:
+            hint = "guards go on with what they know; `stale_after` says for how long"
+            found.append(Red("verdicts-unread", "store", self.hub.trouble, hint))
+        streaming = {one.proxy for one in lines}
+        if wanted and time.monotonic() - self._begun > _GREETING:
+            hint = "it enforces what it knew; its agent's log says what the guard is waiting for"
+            found += [
+                Red("guard-away", proxy, "this proxy's guard gets no verdicts", hint)
+                for proxy in connected
+                if proxy not in streaming
+            ]
+        return found
+
+
+def _red(one: GuardStatus) -> Red | None:
+    if one.refused:
+        return Red(
+            "guard-full",
+            one.proxy,
+            f"{one.refused} verdicts did not fit into the table of this proxy's guard",
+            "routes with `trust` refuse requests there; lift what is no longer needed",
+        )
+    if one.behind > _LATE:
+        return Red(
+            "guard-behind",
+            one.proxy,
+            f"this proxy has not enforced the newest verdicts for {one.behind:.0f} s",
+            "its machine or its line is too slow; it enforces what it got before",
+        )
+    return None
