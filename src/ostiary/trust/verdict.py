@@ -22,6 +22,8 @@ HIGHEST_SCORE: Final = 100
 _CODE: Final = re.compile(r"[a-z0-9-]{1,64}")
 _TOKEN: Final = re.compile(r"[0-9a-f]{64}")
 _WORKLOAD: Final = re.compile(r"spiffe://[a-z0-9._-]{1,255}(/(?!\.{1,2}(/|$))[a-zA-Z0-9._-]+)+")
+_MAPPED: Final = 96
+"""Bits before an IPv4 address that is written as IPv6."""
 _SHORTEST: Final = 0.001
 """Seconds: the stream counts milliseconds."""
 _END: Final = 253_402_300_800.0
@@ -153,14 +155,22 @@ def _key(kind: Kind, key: str) -> str:
 
 
 def _address(key: str) -> str:
-    """`192.0.2.7` or `2001:db8::/32`: a range of one address is that address."""
+    """`192.0.2.7` or `2001:db8::/32`: a range of one address is that address.
+
+    An IPv4 address written as IPv6 is that IPv4 address: clients come with it.
+    """
     try:
         network = ip_network(key)
+        if "%" in key:
+            raise ValueError("an interface is no part of an address")  # noqa: TRY301
     except ValueError as error:
         raise Refused(
             "verdict-key",
             f"{key!r} is no address or range: {error}",
             "for example 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
         ) from error
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= _MAPPED:
+        return _address(f"{mapped}/{network.prefixlen - _MAPPED}")
     single = network.prefixlen == network.max_prefixlen
     return str(network.network_address) if single else str(network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from sqlalchemy import text
 from ostiary.errors import Refused
 from ostiary.store import migrations
 from ostiary.store.database import METADATA, Database
+
+sqlite_only = True
 
 
 @pytest.fixture
@@ -42,6 +44,19 @@ def test_the_steps_lead_to_the_tables_of_the_code(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, METADATA) == []
+
+
+@pytest.mark.parametrize("first", ["steps", "code"])
+def test_both_ways_lead_to_the_same_tables_in_postgres(
+    fresh_postgres: Callable[[], str], first: str
+) -> None:
+    made = Database(fresh_postgres())
+    if first == "steps":
+        step_by_step(made)
+    made.create()
+    with made.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    made.close()
 
 
 def test_an_empty_store_gets_what_the_steps_would_have_made(
