@@ -33,6 +33,26 @@ class GatewayStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardStatus:
+    """The guard inside a proxy, as its stream of verdicts tells."""
+
+    version: str
+    current: bool
+    """Whether it enforces everything there is."""
+    behind: float
+    """Seconds for which it has not; 0 when it does."""
+    applied: int
+    """The number of the newest change it enforces."""
+    entries: int
+    refused: int
+    """Verdicts that did not fit into its table."""
+    told: float | None
+    """Seconds since it last said so; None when it never did."""
+    cuts: int
+    """Streams it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyStatus:
     """One Envoy that should be there."""
 
@@ -43,6 +63,8 @@ class ProxyStatus:
     """The newest revision it took without a refusal."""
     since: float
     """Seconds since 1970 of its last connect or disconnect; 0 when it never came."""
+    guard: GuardStatus | None = None
+    """None: no stream of verdicts is open; it has no guard, or lost its line."""
 
 
 @dataclass(frozen=True, slots=True)

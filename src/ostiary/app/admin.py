@@ -188,7 +188,7 @@ class Admin:
         found = {one.proxy: one for one in self.xds.status()}
         views = self.ledger.revision.snapshot.views if self.ledger.revision else {}
         current = self.ledger.revision.snapshot.revision if self.ledger.revision else None
-        rows = []
+        rows, guards = [], self.guards.status()
         for proxy in views:
             one = found.get(proxy)
             holds = one is not None and one.accepted == current and not one.refused
@@ -198,6 +198,7 @@ class Admin:
                     connected=bool(one and one.connected),
                     revision=self.ledger.number if holds else None,
                     since=(one.last_seen or 0.0) if one else 0.0,
+                    guard=guards.get(proxy),
                 )
             )
         return rows

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from ostiary.api.ports import GuardStatus as Status
 from ostiary.api.ports import Red
 from ostiary.store.verdicts import Verdicts
 from ostiary.verdicts.fanout import ValkeyFanout
@@ -53,6 +54,22 @@ class Guards:
         """What the store has up to `seq` is enforced by all, or they are named, after a second."""
         await self.hub.push()
         return await self.hub.settled(seq, _PATIENCE)
+
+    def status(self) -> dict[str, Status]:
+        """By proxy; of several Envoys with one id, the one that is furthest behind."""
+        found: dict[str, Status] = {}
+        for one in sorted(self.hub.status(), key=lambda one: one.applied, reverse=True):
+            found[one.proxy] = Status(
+                version=one.guard,
+                current=one.current,
+                behind=one.behind,
+                applied=one.applied,
+                entries=one.entries,
+                refused=one.refused,
+                told=one.told,
+                cuts=one.cuts,
+            )
+        return found
 
     def reds(self, connected: Iterable[str], *, wanted: bool) -> list[Red]:
         """What is wrong with the guards of the `connected` proxies, if there should be any."""

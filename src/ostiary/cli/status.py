@@ -73,6 +73,14 @@ def _proxies(proxies: list[dict[str, Any]]) -> None:
             proxy["id"],
             "connected" if proxy["connected"] else "away",
             f"revision {proxy['revision']}" if proxy["revision"] is not None else "no revision",
+            _guard(proxy["guard"]),
         )
         for proxy in proxies
     )
+
+
+def _guard(guard: dict[str, Any] | None) -> str:
+    if guard is None:
+        return ""
+    late = "" if guard["current"] else f", {guard['behind']:.0f} s behind"
+    return f"verdicts up to {guard['applied']}, {guard['entries']} held{late}"

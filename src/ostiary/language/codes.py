@@ -81,10 +81,14 @@ CODES: Final[Mapping[str, str]] = {
 REDS: Final[Mapping[str, str]] = {
     "certificate": "A serving certificate could not be issued; the last one goes on.",
     "compile": "A fault of ours: the document is sound, and cannot be compiled. Report it.",
+    "guard-away": "A proxy's guard gets no verdicts; it enforces what it knew.",
+    "guard-behind": "A proxy's guard has not enforced the newest verdicts for a while.",
+    "guard-full": "Verdicts did not fit into a guard's table; routes with `trust` refuse there.",
     "keys-waiting": "A new signing key waits for a proxy that has not heard of it yet.",
     "log-dropped": "Entries of the decision log were dropped; `explain` does not know them.",
     "log-failing": "The decision log cannot be written.",
     "proxy-away": "A proxy is not connected; it goes on as it is.",
+    "verdicts-unread": "The store cannot be asked for verdicts; guards go on with what they know.",
     "xds.refused": "Envoy refused a resource; its route is denied, or the last good one goes on.",
 }
 """What `ostiary status` shows in red beside the codes of refusals."""
