@@ -19,7 +19,7 @@ from typing import Final
 from sqlalchemy import Connection, MetaData, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.url import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 
 from ostiary.errors import Refused, Unreachable
 from ostiary.store.migrations import migrate
@@ -68,7 +68,7 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise _unreachable(error) from error
 
     @contextmanager
@@ -82,7 +82,7 @@ class Database:
                 if self.shared:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 yield connection
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise _unreachable(error) from error
 
     def close(self) -> None:
@@ -150,7 +150,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _unreachable(error: OperationalError) -> Unreachable:
+def _unreachable(error: OperationalError | InterfaceError) -> Unreachable:
     return Unreachable(
         "store-unreachable",
         f"the store did not answer: {error.orig}",

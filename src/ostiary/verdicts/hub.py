@@ -27,6 +27,9 @@ HEARTBEAT: Final = 2.0
 """Seconds; a guard takes a stream for dead after five of them."""
 _GREETING: Final = 10.0
 """Seconds in which a guard must say what it has."""
+_FIRST_REVISION: Final = 5.0
+"""Seconds that guards wait for a control plane that does not know its proxies yet."""
+_NAP: Final = 0.02
 _LOOK: Final = 1.0
 """Seconds between two looks at a store that nobody else writes to: a knock may get lost."""
 _LOOK_SHARED: Final = 0.25
@@ -55,6 +58,8 @@ class Hub:
         self._looking = asyncio.Lock()
         self._next: asyncio.Task[int] | None = None
         self._announced = 0
+        self._began = False
+        """Whether a first proxy was let in."""
         self._seen = float("-inf")
         self._trouble = ""
         self._telling: set[asyncio.Task[None]] = set()
@@ -175,8 +180,12 @@ class Hub:
 
     async def _admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
         proxy = _peer(context.auth_context())
-        if not self._known(proxy):
-            await _deny(context, proxy)
+        deadline = time.monotonic() + _FIRST_REVISION
+        while not self._known(proxy):
+            if self._began or not proxy or time.monotonic() > deadline:
+                await _deny(context, proxy)
+            await asyncio.sleep(_NAP)  # we start: which proxies there are is not known yet
+        self._began = True
         return proxy
 
     async def _write(

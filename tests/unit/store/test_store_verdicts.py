@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -195,6 +195,28 @@ def test_ten_thousand_in_one_transaction_take_less_than_their_second(store: Verd
     assert put(store, *many) == 10_000
     assert time.monotonic() - begun < 3  # 0.5 s alone; the machine may be busy
     assert len(store.snapshot()[1]) == 10_000
+
+
+def test_a_postgres_that_throws_everybody_out_is_away_once_and_then_back(
+    fresh_postgres: Callable[[], str],
+) -> None:
+    database = Database(fresh_postgres())
+    database.create()
+    store = Verdicts(database)
+    put(store, verdict("one"))
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    ours = f"{others} AND datname = current_database()"
+    killer = Database(database.url)
+    with pytest.raises(Unreachable), database.write() as connection:  # noqa: PT012
+        put_in(connection, verdict("two"), "ada", "", NOW)
+        with killer.read() as other:
+            other.exec_driver_sql(ours)
+    assert [one.key for one in store.all(NOW)] == ["one"]
+    with killer.read() as other:
+        other.exec_driver_sql(ours)
+    assert put(store, verdict("three")) == 2
+    killer.close()
+    database.close()
 
 
 def test_a_store_that_is_not_there_is_said_so_in_words(tmp_path: Path) -> None:

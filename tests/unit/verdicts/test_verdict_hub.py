@@ -268,7 +268,8 @@ async def test_two_envoys_may_have_one_identity(service: Running, store: Verdict
 
 
 async def test_who_is_no_proxy_of_ours_gets_nothing(service: Running) -> None:
-    async with service.guard(f"{EDGE}-stranger", hello=False) as guard:
+    async with service.guard() as ours, service.guard(f"{EDGE}-stranger", hello=False) as guard:
+        await ours.one()
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await guard.call.read()
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
@@ -286,6 +287,17 @@ async def test_a_proxy_that_is_taken_out_loses_its_stream(
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await guard.call.read()
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_guards_wait_a_little_for_a_control_plane_that_starts(
+    store: Verdicts, certificates: Certificates
+) -> None:
+    known: set[str] = set()
+    hub = Hub(store, known.__contains__)
+    async with running(hub, certificates) as service, service.guard() as guard:
+        await asyncio.sleep(0.2)
+        known.add(EDGE)
+        assert await guard.one() == "snapshot"
 
 
 def ack() -> bytes:
