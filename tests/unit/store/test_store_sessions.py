@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,19 +82,21 @@ def test_a_session_that_ends_while_minting_gets_nothing(
     sessions: Sessions, database: Database
 ) -> None:
     sessions.redeem(REDEEM, mint)
-    seen: list[bool] = []
+    other = Database(database.url)
+    with ThreadPoolExecutor(1) as threads:
+        ending: list[Future[bool]] = []
 
-    def slow(session: Session, account: Account) -> str:
-        # The lock is held while we mint: nobody can end the session in between.
-        other = sqlite3.connect(database.url.removeprefix("sqlite:///"), timeout=0)
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("UPDATE sessions SET dead = 'x'")
-        other.close()
-        seen.append(session.dead is None)
-        return mint(session, account)
+        def slow(session: Session, account: Account) -> str:
+            # The lock is held while we mint: nobody can end the session in between.
+            ending.append(threads.submit(Sessions(other).kill, "sid", "x"))
+            assert not wait(ending, 0.2).done
+            assert session.dead is None
+            return mint(session, account)
 
-    sessions.refresh(REFRESH, slow)
-    assert seen == [True]
+        assert isinstance(sessions.refresh(REFRESH, slow), Refreshed)
+        assert ending[0].result(5)
+    assert sessions.refresh(REFRESH, mint) == Ended("x", kill=True)
+    other.close()
 
 
 def test_a_mint_that_fails_rotates_nothing(sessions: Sessions) -> None:
