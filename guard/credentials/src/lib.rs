@@ -1,14 +1,20 @@
 //! Who asks: cookies, tokens and their hygiene, as values.
 //!
 //! [`Verifier`] says whether a token of ours is one, [`TokenCache`] remembers it, [`cookies`] finds it
-//! and takes it out again. Nothing here reads a clock.
+//! and takes it out again, [`TrustSigner`] signs what the guard itself says. Nothing here reads a
+//! clock.
 
 mod cache;
 pub mod cookies;
+mod keys;
+mod reason;
+mod sign;
 mod strict;
 mod structs;
 mod token;
 
 pub use cache::{Known, TokenCache};
+pub use reason::Reason;
+pub use sign::{TRUST_TYPE, TrustSigner};
 pub use structs::wrap;
-pub use token::{Claims, LONGEST_TOKEN, Reason, Terms, Verified, Verifier};
+pub use token::{Claims, LONGEST_TOKEN, Terms, Verified, Verifier};

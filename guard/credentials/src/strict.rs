@@ -1,20 +1,59 @@
 //! JSON in which no key stands twice: of two readers each could believe another one (RFC 8725, 2.4).
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::fmt;
 
-pub(crate) struct Strict(pub Value);
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader).map(Strict)
+use crate::reason::Reason;
+
+/// Objects and lists within each other; we write two, and Envoy reads no Struct deeper than thirty.
+const DEEPEST: u8 = 16;
+
+/// The one JSON value in `bytes`.
+pub(crate) fn read(bytes: &[u8]) -> Result<Value, Reason> {
+    let why = Cell::new(Reason::Malformed);
+    let mut from = serde_json::Deserializer::from_slice(bytes);
+    let reader = Reader {
+        depth: 0,
+        why: &why,
+    };
+    let made = reader.deserialize(&mut from).map_err(|_| why.get())?;
+    from.end().map_err(|_| Reason::Malformed)?;
+    Ok(made)
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    depth: u8,
+    why: &'a Cell<Reason>,
+}
+
+impl Reader<'_> {
+    fn fail<E: Error>(self, reason: Reason) -> E {
+        self.why.set(reason);
+        E::custom(reason.code())
+    }
+
+    fn below<E: Error>(self) -> Result<Self, E> {
+        if self.depth == DEEPEST {
+            return Err(self.fail(Reason::Nested));
+        }
+        let depth = self.depth + 1;
+        Ok(Self { depth, ..self })
     }
 }
 
-struct Reader;
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for Reader {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Value;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,18 +85,21 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let below = self.below()?;
         let mut made = Vec::new();
-        while let Some(Strict(one)) = sequence.next_element()? {
+        while let Some(one) = sequence.next_element_seed(below)? {
             made.push(one);
         }
         Ok(Value::Array(made))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let below = self.below()?;
         let mut made = Map::new();
-        while let Some((key, Strict(value))) = map.next_entry::<String, Strict>()? {
+        while let Some(key) = map.next_key::<String>()? {
+            let value = map.next_value_seed(below)?;
             if made.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key stands twice"));
+                return Err(self.fail(Reason::DuplicateKey));
             }
         }
         Ok(Value::Object(made))

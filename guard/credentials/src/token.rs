@@ -3,73 +3,27 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::digest::{SHA256, digest};
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use serde::Deserialize;
+use ring::digest::{Context, SHA256};
 use serde_json::Value;
 
-use crate::strict::Strict;
-use crate::structs;
+use crate::keys::{self, Point, decode};
+use crate::reason::Reason;
+use crate::{strict, structs};
 
 /// Bytes of the longest token that is looked at.
 pub const LONGEST_TOKEN: usize = 8 * 1024;
 /// The claim that holds the identity assertion; too long for what every rule reads.
 const ASSERTION: &str = "assertion";
-
-/// Why a token is none. The code goes into the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Longer than [`LONGEST_TOKEN`].
-    TooLong,
-    /// Not three parts of base64url with JSON in two of them, each key once.
-    Malformed,
-    /// Any algorithm but ES256.
-    Algorithm,
-    /// Another `typ`: a token for something else.
-    Type,
-    /// A header that wants to be understood or brings its own key.
-    Header,
-    /// No key of ours has this `kid`.
-    UnknownKey,
-    /// The signature is not that key's.
-    Signature,
-    /// Another issuer.
-    Issuer,
-    /// For somebody else.
-    Audience,
-    /// No `exp`, or times that are no numbers.
-    Times,
-    /// Over.
-    Expired,
-    /// Not yet valid.
-    Early,
-    /// Valid for longer than we ever sign.
-    Lifetime,
-}
-
-impl Reason {
-    /// The code of the log.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::TooLong => "token-too-long",
-            Self::Malformed => "token-malformed",
-            Self::Algorithm => "token-algorithm",
-            Self::Type => "token-type",
-            Self::Header => "token-header",
-            Self::UnknownKey => "token-unknown-key",
-            Self::Signature => "token-signature",
-            Self::Issuer => "token-issuer",
-            Self::Audience => "token-audience",
-            Self::Times => "token-times",
-            Self::Expired => "token-expired",
-            Self::Early => "token-early",
-            Self::Lifetime => "token-lifetime",
-        }
-    }
-}
+/// Claims that rules, verdicts and the log take for text.
+const TEXTS: [&str; 10] = [
+    "sub", "sid", "device", "host", "email", "gv", "how", "jti", "iss", ASSERTION,
+];
+/// Headers by which a token could choose its own key (RFC 7515, 4.1.2 to 4.1.8).
+const OWN_KEY: [&str; 6] = ["jwk", "jku", "x5c", "x5u", "x5t", "x5t#S256"];
+/// Seconds by which clocks of ours may differ.
+const CLOCK_SKEW: i64 = 5;
+/// The greatest second that a JSON number holds exactly.
+const LAST_SECOND: f64 = 9_007_199_254_740_991.0;
 
 /// Who the token is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,14 +51,21 @@ pub struct Verified {
     pub audience: String,
     /// SHA-256 of the whole token, hexadecimal.
     pub sha256: String,
+    /// The same of the one other token that says the same under a signature that counts. Whoever
+    /// holds a token can make it, so a verdict about a token is about both.
+    pub twin: String,
     /// All claims but the assertion, as a serialised `google.protobuf.Struct`.
     pub structure: Vec<u8>,
     /// The identity assertion it carries, or nothing.
     pub assertion: String,
     /// When it was signed, Unix seconds.
     pub issued: Option<i64>,
-    expires: f64,
-    not_before: f64,
+    issuer: String,
+    typ: String,
+    audiences: Vec<String>,
+    point: Point,
+    expires: i64,
+    not_before: i64,
 }
 
 /// When a token counts.
@@ -116,21 +77,16 @@ pub struct Terms {
     pub skew: i64,
 }
 
-/// Seconds by which clocks of ours may differ.
-const CLOCK_SKEW: f64 = 5.0;
-
 impl Verified {
     /// Whether it counts at `now` (Unix seconds).
-    #[allow(clippy::cast_precision_loss)]
     pub fn holds(&self, terms: Terms, now: i64) -> Result<(), Reason> {
-        let (now, skew) = (now as f64, terms.skew as f64);
-        if now > self.expires + skew {
+        if now > self.expires.saturating_add(terms.skew) {
             return Err(Reason::Expired);
         }
-        if now + CLOCK_SKEW.max(skew) < self.not_before {
+        if now.saturating_add(terms.skew) < self.not_before {
             return Err(Reason::Early);
         }
-        if self.expires - now > terms.lifetime as f64 + CLOCK_SKEW {
+        if self.expires.saturating_sub(now) > terms.lifetime.saturating_add(CLOCK_SKEW) {
             return Err(Reason::Lifetime);
         }
         Ok(())
@@ -142,7 +98,7 @@ pub struct Verifier {
     issuer: String,
     audience: String,
     typ: String,
-    keys: HashMap<String, Vec<u8>>,
+    keys: HashMap<String, Point>,
 }
 
 impl fmt::Debug for Verifier {
@@ -153,41 +109,14 @@ impl fmt::Debug for Verifier {
     }
 }
 
-#[derive(Deserialize)]
-struct Jwks {
-    keys: Vec<Jwk>,
-}
-
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    crv: String,
-    kid: String,
-    x: String,
-    y: String,
-}
-
 impl Verifier {
     /// Tokens of `issuer` for `audience` with the type `typ`, signed by one of `jwks` (RFC 7517).
     pub fn new(issuer: &str, audience: &str, typ: &str, jwks: &Value) -> Result<Self, String> {
-        let read = Jwks::deserialize(jwks).map_err(|why| format!("the key set: {why}"))?;
-        let mut keys = HashMap::new();
-        for one in read.keys {
-            if one.kty != "EC" || one.crv != "P-256" {
-                return Err(format!("the key {} is not on P-256", one.kid));
-            }
-            let mut point = vec![4];
-            for half in [&one.x, &one.y] {
-                let bytes = decode(half.as_bytes()).filter(|bytes| bytes.len() == 32);
-                point.extend(bytes.ok_or_else(|| format!("the key {} is no point", one.kid))?);
-            }
-            keys.insert(one.kid, point);
-        }
         Ok(Self {
             issuer: issuer.into(),
             audience: audience.into(),
             typ: typ.into(),
-            keys,
+            keys: keys::read(jwks)?,
         })
     }
 
@@ -195,6 +124,15 @@ impl Verifier {
     #[must_use]
     pub fn knows(&self, kid: &str) -> bool {
         self.keys.contains_key(kid)
+    }
+
+    /// Whether this verifier would say the same about a token that any verifier has verified.
+    #[must_use]
+    pub fn accepts(&self, verified: &Verified) -> bool {
+        self.keys.get(&verified.kid) == Some(&verified.point)
+            && verified.audiences.contains(&self.audience)
+            && verified.issuer == self.issuer
+            && verified.typ == self.typ
     }
 
     /// Whom its tokens are for.
@@ -208,24 +146,23 @@ impl Verifier {
         if token.len() > LONGEST_TOKEN {
             return Err(Reason::TooLong);
         }
-        let dot = token
-            .iter()
-            .rposition(|byte| *byte == b'.')
-            .ok_or(Reason::Malformed)?;
-        let (signed, signature) = (&token[..dot], &token[dot + 1..]);
-        let mut parts = signed.split(|byte| *byte == b'.');
-        let (header, payload) = match (parts.next(), parts.next(), parts.next()) {
-            (Some(header), Some(payload), None) => (object(header)?, object(payload)?),
-            _ => return Err(Reason::Malformed),
+        let mut parts = token.split(|byte| *byte == b'.');
+        let next = [(); 4].map(|()| parts.next());
+        let [Some(header), Some(payload), Some(signature), None] = next else {
+            return Err(Reason::Malformed);
         };
+        let header = object(header)?;
         let kid = self.accepted(&header)?;
         let point = self.keys.get(kid).ok_or(Reason::UnknownKey)?;
+        let signed = &token[..token.len() - signature.len() - 1];
         let signature = decode(signature).ok_or(Reason::Malformed)?;
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-            .verify(signed, &signature)
-            .map_err(|_| Reason::Signature)?;
-        let mut verified = self.read(kid, payload)?;
-        verified.sha256 = hexadecimal(digest(&SHA256, token).as_ref());
+        if !keys::signs(point, signed, &signature) {
+            return Err(Reason::Signature);
+        }
+        let mut verified = self.read(kid, point, object(payload)?)?;
+        let twin = keys::encode(&keys::twin(&signature));
+        verified.sha256 = fingerprint(&[token]);
+        verified.twin = fingerprint(&[signed, b".", twin.as_bytes()]);
         Ok(verified)
     }
 
@@ -234,66 +171,52 @@ impl Verifier {
         if text("alg") != Some("ES256") {
             return Err(Reason::Algorithm);
         }
+        for key in header.keys().map(String::as_str) {
+            match key {
+                "alg" | "typ" | "kid" => {}
+                "crit" => return Err(Reason::Critical),
+                "cty" => return Err(Reason::Nested),
+                _ if OWN_KEY.contains(&key) => return Err(Reason::EmbeddedKey),
+                _ => return Err(Reason::Header),
+            }
+        }
         if text("typ") != Some(&self.typ) {
             return Err(Reason::Type);
-        }
-        if header
-            .keys()
-            .any(|key| !matches!(key.as_str(), "alg" | "typ" | "kid"))
-        {
-            return Err(Reason::Header);
         }
         text("kid").ok_or(Reason::UnknownKey)
     }
 
-    fn read(&self, kid: &str, mut payload: Map) -> Result<Verified, Reason> {
-        let text = |map: &Map, key: &str| {
-            map.get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+    fn read(&self, kid: &str, point: &Point, mut payload: Map) -> Result<Verified, Reason> {
+        let is_text = |key: &&str| payload.get(*key).is_none_or(Value::is_string);
+        if !TEXTS.iter().all(is_text) {
+            return Err(Reason::Claim);
+        }
         if text(&payload, "iss") != self.issuer {
             return Err(Reason::Issuer);
         }
-        let for_us = match payload.get("aud") {
-            Some(Value::String(one)) => *one == self.audience,
-            Some(Value::Array(all)) => all.iter().any(|one| one == self.audience.as_str()),
-            _ => false,
-        };
-        if !for_us {
+        let audiences = audiences(&payload)?;
+        if !audiences.contains(&self.audience) {
             return Err(Reason::Audience);
         }
-        let number = |key: &str| match payload.get(key) {
-            None => Ok(None),
-            Some(value) => value.as_f64().map(Some).ok_or(Reason::Times),
-        };
-        let expires = number("exp")?.ok_or(Reason::Times)?;
-        let not_before = number("nbf")?.unwrap_or(f64::MIN);
-        let issued = number("iat")?;
-        let how = text(&payload, "how");
-        let mut how = how.split(' ');
-        let (provider, auth) = (how.next().unwrap_or_default(), how.nth(1));
-        let claims = Claims {
-            user: text(&payload, "sub"),
-            session: text(&payload, "sid"),
-            device: text(&payload, "device"),
-            provider: provider.to_owned(),
-            auth_time: auth.and_then(|one| one.parse().ok()),
-        };
-        let assertion = match payload.remove(ASSERTION) {
-            Some(Value::String(one)) => one,
-            _ => String::new(),
-        };
+        let expires = seconds(&payload, "exp")?.ok_or(Reason::Times)?;
+        let not_before = seconds(&payload, "nbf")?.unwrap_or(0);
+        let issued = seconds(&payload, "iat")?;
+        let claims = claims(&payload);
+        let assertion = text(&payload, ASSERTION).to_owned();
+        payload.remove(ASSERTION);
         Ok(Verified {
             claims,
             kid: kid.to_owned(),
             audience: self.audience.clone(),
             sha256: String::new(),
+            twin: String::new(),
             structure: structs::of_map(&payload),
             assertion,
-            #[allow(clippy::cast_possible_truncation)]
-            issued: issued.map(|one| one as i64),
+            issued,
+            issuer: self.issuer.clone(),
+            typ: self.typ.clone(),
+            audiences,
+            point: *point,
             expires,
             not_before,
         })
@@ -304,21 +227,68 @@ type Map = serde_json::Map<String, Value>;
 
 fn object(part: &[u8]) -> Result<Map, Reason> {
     let bytes = decode(part).ok_or(Reason::Malformed)?;
-    match serde_json::from_slice::<Strict>(&bytes) {
-        Ok(Strict(Value::Object(map))) => Ok(map),
+    match strict::read(&bytes)? {
+        Value::Object(map) => Ok(map),
         _ => Err(Reason::Malformed),
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+fn text<'a>(payload: &'a Map, key: &str) -> &'a str {
+    let found = payload.get(key).and_then(Value::as_str);
+    found.unwrap_or_default()
+}
+
+/// `how` is the provider, the assurance, the time of signing in and the methods.
+fn claims(payload: &Map) -> Claims {
+    let mut how = text(payload, "how").split(' ');
+    let (provider, auth) = (how.next().unwrap_or_default(), how.nth(1));
+    Claims {
+        user: text(payload, "sub").to_owned(),
+        session: text(payload, "sid").to_owned(),
+        device: text(payload, "device").to_owned(),
+        provider: provider.to_owned(),
+        auth_time: auth.and_then(|one| one.parse().ok()),
+    }
+}
+
+/// One text or a list of nothing but texts.
+fn audiences(payload: &Map) -> Result<Vec<String>, Reason> {
+    let all = match payload.get("aud") {
+        Some(Value::Array(all)) => all.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let texts = all.iter().map(|one| one.as_str().map(str::to_owned));
+    texts.collect::<Option<_>>().ok_or(Reason::Audience)
+}
+
+/// A time in Unix seconds; parts of a second are dropped.
+#[allow(clippy::cast_possible_truncation)]
+fn seconds(payload: &Map, key: &str) -> Result<Option<i64>, Reason> {
+    let Some(value) = payload.get(key) else {
+        return Ok(None);
+    };
+    let number = value.as_f64().ok_or(Reason::Times)?;
+    if !(0.0..=LAST_SECOND).contains(&number) {
+        return Err(Reason::Times);
+    }
+    Ok(Some(number as i64))
+}
+
+/// SHA-256 of `parts`, hexadecimal.
+fn fingerprint(parts: &[&[u8]]) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let digest = context.finish();
+    let halves = digest
+        .as_ref()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf]);
     halves
         .filter_map(|half| char::from_digit(u32::from(half), 16))
         .collect()
-}
-
-fn decode(part: &[u8]) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(part).ok()
 }
 
 #[cfg(test)]
@@ -328,10 +298,15 @@ pub(crate) fn tests_empty() -> Verified {
         kid: String::new(),
         audience: String::new(),
         sha256: String::new(),
+        twin: String::new(),
         structure: Vec::new(),
         assertion: String::new(),
         issued: None,
-        expires: 0.0,
-        not_before: 0.0,
+        issuer: String::new(),
+        typ: String::new(),
+        audiences: Vec::new(),
+        point: [0; 65],
+        expires: 0,
+        not_before: 0,
     }
 }
