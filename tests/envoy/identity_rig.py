@@ -36,6 +36,7 @@ from ostiary.features import (
     login,
     refusals,
     sessions,
+    withdrawn,
 )
 from ostiary.features.fragment import Fragment, ListenerSite, SignInSite, Site
 from ostiary.names import local
@@ -311,12 +312,14 @@ def _listener(port: int, facts: ListenerSite, sites: Sequence[tuple[str, Site]])
         ],
         request_headers_to_remove=[HANDOVER_HEADER, AUTHZ_FAILED_HEADER],
     )
+    replies = withdrawn.guard_replies(facts) if facts.guard else hcm.LocalReplyConfig()
+    replies.MergeFrom(refusals.edge_replies(facts))
     manager = hcm.HttpConnectionManager(
         stat_prefix="edge",
         use_remote_address=wkt.BoolValue(value=True),
         normalize_path=wkt.BoolValue(value=True),
         strip_any_host_port=True,
-        local_reply_config=refusals.edge_replies(facts),
+        local_reply_config=replies,
         early_header_mutation_extensions=[strip()],
         upgrade_configs=[hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         route_config=table,

@@ -19,6 +19,7 @@ from ostiary.compiler.logs import decision_log
 from ostiary.compiler.resources import LISTENER, Resource, resource
 from ostiary.features.fragment import Filter, ListenerSite
 from ostiary.features.refusals import edge_replies, plain_replies
+from ostiary.features.withdrawn import guard_replies
 from ostiary.plan.model import Gateway, Listener
 from ostiary.protos import pack
 from ostiary.protos.messages import core, hcm, listener, route, tls, tls_inspector, wkt
@@ -131,6 +132,8 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     made.append_x_forwarded_port = True
     made.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     made.request_id_extension.CopyFrom(fresh_request_id())
+    if front.site.guard:
+        made.local_reply_config.MergeFrom(guard_replies(front.site))
     made.local_reply_config.MergeFrom(edge_replies(front.site))
     made.access_log.extend(decision_log(guard=front.site.guard))
     return made

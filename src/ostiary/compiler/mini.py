@@ -22,6 +22,7 @@ from ostiary.compiler.spelling import cluster_name
 from ostiary.features import assertion
 from ostiary.features.fragment import Filter, Stage
 from ostiary.features.refusals import mini_replies
+from ostiary.features.withdrawn import mini_guard_replies
 from ostiary.plan.model import MiniGateway, Service
 from ostiary.protos.messages import core, hcm, listener, route, tls, wkt
 from ostiary.wire import ASSERTION_KEY
@@ -70,6 +71,8 @@ def _listener(
     connections.skip_xff_append = True
     connections.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
     connections.set_current_client_cert_details.uri = True
+    if site.guard:
+        connections.local_reply_config.MergeFrom(mini_guard_replies())
     connections.local_reply_config.MergeFrom(mini_replies())
     connections.access_log.extend(decision_log(ASSERTION_KEY, guard=site.guard))
     chain = listener.FilterChain(
