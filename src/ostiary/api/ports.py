@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from ostiary.plan.effective import Effective
 from ostiary.plan.explain import Explanation
@@ -140,8 +141,122 @@ class DecisionQuery:
     denied: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewVerdict:
+    """What an administrator asks for, as it was written."""
+
+    kind: str
+    key: str
+    effect: str
+    reason: str
+    lasts: str | None
+    """`1h`; None for ever."""
+    score: int | None
+    rate: str | None
+    """`10/m`."""
+    why: str
+    """In words, for the audit log."""
+    id: str | None
+    """Given again, the same verdict is put and not a second one."""
+    unknown_user: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """One verdict that holds. Times are seconds since 1970."""
+
+    id: str
+    kind: str
+    key: str
+    effect: str
+    reason: str
+    source: str
+    since: float
+    expires: float | None
+    score: int
+    rate: int
+    per: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Which gateways enforce what was asked for, and which were connected and do not say so."""
+
+    enforced: tuple[str, ...]
+    missing: tuple[str, ...]
+    seconds: float
+    guarded: bool
+    """False: the gateways have no guard, and tokens already issued live until they expire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A verdict that was put."""
+
+    verdict: VerdictRow
+    reached: Reached
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """One session that was not ended."""
+
+    sid: str
+    account: str
+    provider: str
+    assurance: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to which verdict, and why."""
+
+    time: float
+    who: str
+    deed: str
+    verdict: str
+    kind: str
+    key: str
+    effect: str
+    reason: str
+    why: str
+
+
+class Trust(Protocol):
+    """Trust given and withdrawn. Every method may raise `OstiaryError`; its sentence is sent."""
+
+    async def put(self, new: NewVerdict) -> Given:
+        """The verdict holds, and stands in the store."""
+
+    async def lift(self, ids: Sequence[UUID], why: str) -> Reached:
+        """None of them holds any more."""
+
+    async def verdicts(self, kind: str | None, key: str | None) -> Sequence[VerdictRow]:
+        """Those that hold, the newest first; None: any."""
+
+    async def open_sessions(self, account: str | None) -> Sequence[OpenSession]:
+        """Sessions that were not ended."""
+
+    async def kill_session(self, sid: str) -> Reached:
+        """The session is dead on every host."""
+
+    async def disable_user(self, name: str) -> Reached:
+        """The account cannot sign in, and nothing of it passes."""
+
+    async def enable_user(self, name: str) -> Reached:
+        """The account can sign in again."""
+
+    async def audit(self, most: int, verdict: str | None) -> Sequence[AuditEntry]:
+        """The newest entries of the audit log."""
+
+
 class ControlPlane(Protocol):
     """The running control plane. Every method may raise `OstiaryError`; its sentence is sent."""
+
+    @property
+    def trust(self) -> Trust:
+        """Trust given and withdrawn."""
 
     async def status(self) -> Status:
         """How things are now."""
@@ -160,9 +275,6 @@ class ControlPlane(Protocol):
 
     async def add_user(self, name: str, email: str, groups: Sequence[str], password: str) -> User:
         """The account exists afterwards; `Refused` when the name is taken or the password poor."""
-
-    async def disable_user(self, name: str) -> User:
-        """The account cannot sign in and its sessions are dead; `Refused` for an unknown name."""
 
     async def join_token(self, proxy: str) -> JoinToken:
         """A single-use token for the proxy with the SPIFFE id (or plain name) `proxy`."""

@@ -5,6 +5,7 @@ Fed by `demo`; feeds the store. The connection is closed again, so that a fork i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -28,4 +29,4 @@ def add_accounts(
             except Refused:  # from an earlier run: its password is new all the same
                 accounts.set_password(name, account.password_hash)
                 accounts.set_groups(name, account.groups)
-                accounts.enable(name)
+                accounts.enable(name, time.time())

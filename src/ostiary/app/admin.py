@@ -28,6 +28,7 @@ from ostiary.app.ledger import Ledger
 from ostiary.app.rotation import Rotation
 from ostiary.app.spec import specs_of
 from ostiary.app.ticket import Ticket
+from ostiary.app.withdrawals import Withdrawals
 from ostiary.authority.issuer import Authority
 from ostiary.authority.serving import ServingSecrets
 from ostiary.errors import OstiaryError, Refused, Unreachable
@@ -69,6 +70,7 @@ class Admin:
     decisions_store: Decisions
     revisions: Revisions
     guards: Guards
+    trust: Withdrawals
 
     async def status(self) -> Status:
         """How things are now."""
@@ -136,14 +138,6 @@ class Admin:
         """The account exists afterwards."""
         account = await asyncio.to_thread(new_account, name, email, tuple(groups), password)
         await asyncio.to_thread(self.accounts.add, account)
-        return _user(account)
-
-    async def disable_user(self, name: str) -> User:
-        """The account cannot sign in and its sessions are dead."""
-        await asyncio.to_thread(self.accounts.disable, name)
-        account = await asyncio.to_thread(self.accounts.find, name)
-        if account is None:
-            raise Refused("account-unknown", f"there is no account {name!r}")
         return _user(account)
 
     async def join_token(self, proxy: str) -> JoinToken:

@@ -31,6 +31,7 @@ from ostiary.app.ports import Ports
 from ostiary.app.process import run_until_told
 from ostiary.app.rotation import Rotation
 from ostiary.app.spec import ProxySpec, specs_of
+from ostiary.app.withdrawals import Withdrawals
 from ostiary.authority.enrolment import Visible, open_handler, peer_handler
 from ostiary.authority.issuer import Authority
 from ostiary.authority.own import OwnCredentials
@@ -50,6 +51,7 @@ from ostiary.store.decisions import Decisions
 from ostiary.store.keys import Keys
 from ostiary.store.revisions import Revisions
 from ostiary.store.seal import Seal
+from ostiary.store.sessions import Sessions
 from ostiary.store.site import TRUST_DOMAIN, SiteStore
 from ostiary.store.verdicts import Verdicts
 from ostiary.xds.archive import to_bytes
@@ -111,6 +113,7 @@ class _ControlPlane:
     def __init__(self, installation: Installation, channel: Channel, database: Database) -> None:
         self._installation = installation
         self._channel = channel
+        self._database = database
         self._stores = _Stores.open(installation, database)
         self._ledger = Ledger(lambda sentence: channel.tell(say=sentence))
         self._xds = XdsServer(self._ledger, secrets=self._secret)
@@ -231,6 +234,9 @@ class _ControlPlane:
             decisions_store=self._stores.decisions,
             revisions=self._stores.revisions,
             guards=self._guards,
+            trust=Withdrawals(
+                self._guards, self._stores.accounts, Sessions(self._database), self._guard
+            ),
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(self._renew_admin(context))

@@ -18,8 +18,9 @@ from ostiary.authority.issuer import Authority
 from ostiary.authority.own import OwnCredentials
 from ostiary.certs.spiffe import login_id
 from ostiary.compiler.world import ISSUER
-from ostiary.login.ports import Stores
+from ostiary.login.ports import Enforce, Enforced, Stores
 from ostiary.login.server import Listen, run_login
+from ostiary.proxy.guard import installed
 from ostiary.store.accounts import Accounts
 from ostiary.store.authority import AuthorityStore
 from ostiary.store.database import Database
@@ -28,6 +29,7 @@ from ostiary.store.revisions import Revisions
 from ostiary.store.seal import Seal
 from ostiary.store.sessions import Sessions
 from ostiary.store.site import TRUST_DOMAIN, SiteStore
+from ostiary.verdicts.poke import poke
 
 _LOOK = 0.02
 """Seconds between two looks whether the control plane has made the authority."""
@@ -54,6 +56,7 @@ async def _serve(installation: Installation, database: Database) -> None:
         site=site,
         policies=Revisions(database),
         seal=seal,
+        enforce=_enforcing(installation) if installed() else None,
     )
     domain = await _trust_domain(site)
     authority = await asyncio.to_thread(Authority.open, AuthorityStore(database, seal), domain)
@@ -63,6 +66,17 @@ async def _serve(installation: Installation, database: Database) -> None:
         group.create_task(
             run_login(_listen(installation, own, domain), stores, issuer=ISSUER, clock=time.time)
         )
+
+
+def _enforcing(installation: Installation) -> Enforce:
+    """The control plane pushes what the store has, and says who enforces it."""
+
+    async def enforce(number: int) -> Enforced:
+        receipt = await poke(installation.verdicts_socket, number)
+        late = tuple(one.rsplit("/", 1)[-1] for one in receipt.missing)
+        return Enforced(len(receipt.enforced), late, receipt.seconds)
+
+    return enforce
 
 
 def _listen(installation: Installation, own: OwnCredentials, domain: str) -> Listen:

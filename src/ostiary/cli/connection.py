@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Mapping
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from ostiary.errors import Refused, Unreachable
 
@@ -49,15 +50,25 @@ class Connection:
                 "restart the control plane; it writes the file anew",
             ) from error
 
-    def get(self, *path: str) -> Any:
-        """The JSON at `/v1/<path>`; its parts are escaped."""
-        return self._ask("GET", path, None)
+    def get(self, *path: str, **query: str) -> Any:
+        """The JSON at `/v1/<path>?<query>`; all parts are escaped."""
+        return self._ask("GET", path, None, query)
 
     def post(self, *path: str, body: Any = None) -> Any:
         """The JSON that answers `body` at `/v1/<path>`."""
         return self._ask("POST", path, json.dumps(body))
 
-    def _ask(self, method: str, path: tuple[str, ...], body: str | None) -> Any:
+    def delete(self, *path: str, **query: str) -> Any:
+        """What is at `/v1/<path>` is gone; the JSON that says so."""
+        return self._ask("DELETE", path, None, query)
+
+    def _ask(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        body: str | None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
         target = urlsplit(self.url)
         way = HTTPSConnection(
             target.hostname or "", target.port, timeout=_TIMEOUT, context=self._context
@@ -65,6 +76,8 @@ class Connection:
         try:
             headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
             where = "/v1/" + "/".join(quote(part, safe="") for part in path)
+            if query:
+                where += "?" + urlencode(query)
             way.request(method, where, body, headers)
             answer = way.getresponse()
             status, text = answer.status, answer.read()

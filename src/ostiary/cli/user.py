@@ -13,9 +13,10 @@ from cyclopts import App, Parameter
 from ostiary.cli import terminal
 from ostiary.cli.connection import Connection
 from ostiary.cli.options import STATE, AsJson, State
+from ostiary.cli.receipt import receipt
 from ostiary.errors import Refused
 
-app = App(name="user", help_epilogue="", help="Local accounts: add, list, disable.")
+app = App(name="user", help_epilogue="", help="Local accounts: add, list, disable, enable.")
 Groups = Annotated[
     list[str] | None,
     Parameter(
@@ -96,18 +97,33 @@ def list_users(*, state: State = STATE, as_json: AsJson = False) -> None:
 
 @app.command
 def disable(name: str, /, *, state: State = STATE) -> None:
-    """Disable a local account: it cannot sign in, and its sessions end.
+    """Disable a local account: it cannot sign in, its sessions end, and so do its open pages.
 
-    A token issued before lives on until it expires, 60 seconds at most unless the document says
-    otherwise.
+    Where the gateways have no guard, a token issued before lives on until it expires, 60 seconds
+    at most unless the document says otherwise.
 
     Parameters
     ----------
     name
         The account's name.
     """
-    Connection.of(state).post("users", name, "disable")
+    reached = Connection.of(state).post("users", name, "disable")
     terminal.tell(f"disabled {name}")
+    receipt(reached)
+
+
+@app.command
+def enable(name: str, /, *, state: State = STATE) -> None:
+    """Let a disabled account sign in again. Its ended sessions stay ended.
+
+    Parameters
+    ----------
+    name
+        The account's name.
+    """
+    reached = Connection.of(state).post("users", name, "enable")
+    terminal.tell(f"enabled {name}")
+    receipt(reached)
 
 
 def _password(*, from_stdin: bool, generate: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -59,8 +59,8 @@ class SessionsPort(Protocol):
     def refresh(self, asked: Refresh, mint: Mint[T], /) -> Refreshed[T] | Ended:
         """A new token for a handle."""
 
-    def kill(self, sid: str, reason: str, /) -> bool:
-        """No token is minted for `sid` any more."""
+    def kill(self, sid: str, reason: str, now: float, /) -> int | None:
+        """No token is minted for `sid` any more; the number of the verdict, None if it was dead."""
 
     def sweep(self, before: float, now: float, /) -> None:
         """What is over is gone."""
@@ -91,6 +91,20 @@ class PoliciesPort(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Enforced:
+    """How far a verdict has come: how many gateways enforce it, and the names of those late."""
+
+    gateways: int
+    late: tuple[str, ...]
+    seconds: float
+
+
+Enforce = Callable[[int], Awaitable[Enforced]]
+"""Waits at most a second until every gateway enforces what has this number; `Unreachable` when
+the control plane is away, and then it comes later."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stores:
     """All of them together."""
 
@@ -100,3 +114,5 @@ class Stores:
     site: SitePort
     policies: PoliciesPort
     seal: Sealing
+    enforce: Enforce | None = None
+    """None: the gateways have no guard."""

@@ -1,4 +1,4 @@
-"""`/.ostiary/logout`: ends the session on every host, and says what that cannot do yet.
+"""`/.ostiary/logout`: ends the session on every host, and says what that did not reach.
 
 Fed by `web`; feeds the store and the browser.
 """
@@ -9,6 +9,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from ostiary.errors import Unreachable
 from ostiary.identity.cookies import clear_cookie
 from ostiary.identity.returns import return_path
 from ostiary.identity.tokens import verified
@@ -39,26 +40,43 @@ class SignOut:
         check_same_origin(visited, needs_proof=True)
         kind = visited.request.headers.get("content-type", "")
         fields = await read_form(visited.request) if kind.startswith(_FORM_TYPE) else {}
-        await self._work.run(lambda: self._kill(visited))
+        number = await self._work.run(lambda: self._kill(visited))
         ours = (SSO_COOKIE, PENDING_COOKIE)
         if visited.door is not None:
             ours = (SESSION_COOKIE, REFRESH_COOKIE)
+        guarded, late = await self._enforced(number)
         found = page(
             "signed-out",
             seconds=visited.sign_in.lifetimes.token,
+            guarded=guarded,
+            late=late,
             to=_elsewhere(fields.get("to", "/")),
         )
         return respond(found, *(clear_cookie(name) for name in ours))
 
-    def _kill(self, visited: Visit) -> None:
+    async def _enforced(self, number: int | None) -> tuple[bool, str]:
+        """Whether guards enforce it, and who does not yet, in words."""
+        enforce = self._stores.enforce
+        if enforce is None:
+            return False, ""
+        if number is None:
+            return True, ""
+        try:
+            reached = await enforce(number)
+        except Unreachable:
+            return True, "the gateways, for the control plane does not answer"
+        return True, ", ".join(reached.late)
+
+    def _kill(self, visited: Visit) -> int | None:
         name = SSO_COOKIE if visited.door is None else REFRESH_COOKIE
         sid = self._stores.sessions.owner(visited.cookies.get(name, ""))
         if sid is None:
             token = visited.cookies.get(SESSION_COOKIE, "")
             claims = verified(token, self._stores.keys.published(), self._issuer)
             sid = claims["sid"] if claims is not None and claims["host"] == visited.host else None
-        if sid is not None:
-            self._stores.sessions.kill(sid, "signed-out")
+        if sid is None:
+            return None
+        return self._stores.sessions.kill(sid, "signed-out", visited.now)
 
 
 def _elsewhere(to: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+from uuid import uuid4
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy import update as change
@@ -21,6 +22,11 @@ from ostiary.identity.model import Account, check_account
 from ostiary.store.database import Database
 from ostiary.store.people import ACCOUNTS, ATTEMPTS, account_of, find_account
 from ostiary.store.sessions import kill_account
+from ostiary.store.verdicts import about, lift_in, put_in
+from ostiary.trust.verdict import Effect, Kind, Verdict
+
+_DISABLED: Final = "account-disabled"
+_SOURCE: Final = "accounts"
 
 
 class Accounts:
@@ -70,15 +76,26 @@ class Accounts:
         check_account(name, "", tuple(groups))
         self._set(name, {"groups": json.dumps(list(groups))})
 
-    def disable(self, name: str) -> None:
-        """Nobody can sign in as `name`, and every session of it is dead."""
+    def disable(self, name: str, now: float, who: str = "accounts") -> int:
+        """Nobody can sign in as `name`, every session of it is dead, no guard lets it pass.
+
+        The number of the newest verdict.
+        """
         with self._database.write() as connection:
             _change(connection, name, {"disabled": True})
-            kill_account(connection, name, "account-disabled")
+            kill_account(connection, name, _DISABLED, now)
+            verdict = Verdict(uuid4(), Kind.USER, name, Effect.DENY, _DISABLED, _SOURCE, now)
+            known = _of_disabling(connection, name)
+            return put_in(connection, known[0] if known else verdict, who, _DISABLED, now)
 
-    def enable(self, name: str) -> None:
-        """`name` can sign in again; ended sessions stay ended."""
-        self._set(name, {"disabled": False})
+    def enable(self, name: str, now: float, who: str = "accounts") -> int:
+        """`name` can sign in again; ended sessions stay ended. The number of the change."""
+        with self._database.write() as connection:
+            _change(connection, name, {"disabled": False})
+            known = _of_disabling(connection, name)
+            return max(
+                (lift_in(connection, one, who, "account-enabled", now) for one in known), default=0
+            )
 
     def admit(self, counters: Sequence[Counter], now: float) -> float:
         """0, and the attempt is counted as failed until `forgive`; or the seconds to wait.
@@ -115,6 +132,11 @@ class Accounts:
     def _set(self, name: str, values: dict[str, Any]) -> None:
         with self._database.write() as connection:
             _change(connection, name, values)
+
+
+def _of_disabling(connection: Connection, name: str) -> list[Verdict]:
+    """What `disable` held against `name`; other verdicts about it are not ours to lift."""
+    return [one for one in about(connection, [(Kind.USER, name)]) if one.source == _SOURCE]
 
 
 def _change(connection: Connection, name: str, values: dict[str, Any]) -> None:

@@ -40,6 +40,10 @@ _SPECIAL: Final = {
     "duration": Column("duration", Float, nullable=False),
     "groups": Column("groups", Text, nullable=False),
     "offline": Column("offline", Boolean, nullable=False),
+    "verdict": Column("verdict", Text, nullable=False, server_default=""),
+    "effect": Column("effect", Text, nullable=False, server_default=""),
+    "reason": Column("reason", Text, nullable=False, server_default=""),
+    "risk": Column("risk", Integer),
 }
 """Columns that are not plain text; `groups` is a JSON array."""
 DECISIONS: Final = Table(

@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy import update as change
 from sqlalchemy.engine import Connection
 
+from ostiary.errors import Refused
 from ostiary.identity.codes import CODE_LIFETIME, YOUNG, refuse_code
 from ostiary.identity.exchange import Redeem, Redeemed, Refreshed
 from ostiary.identity.model import Account, Code, Lifetimes, Session, why_ended
@@ -31,6 +32,8 @@ from ostiary.identity.rotation import (
 )
 from ostiary.store.database import Database
 from ostiary.store.people import CODES, HANDLES, SESSIONS, find_account
+from ostiary.store.verdicts import about, session_ended
+from ostiary.trust.verdict import Effect, Kind, Verdict, standing
 
 T = TypeVar("T")
 Mint = Callable[[Session, Account], T]
@@ -50,7 +53,14 @@ class Sessions:
         """
         with self._database.write() as connection:
             if replaces is not None:
-                _kill(connection, replaces, "signed-in-again")
+                _kill(connection, replaces, "signed-in-again", session.created)
+            held = _held(connection, session, session.created)
+            if held is not None:
+                raise Refused(
+                    "access-withdrawn",
+                    f"access was withdrawn from this account ({held.reason})",
+                    "ask whoever administers these applications",
+                )
             connection.execute(insert(SESSIONS).values(asdict(session)))
             connection.execute(insert(HANDLES).values(asdict(handle)))
 
@@ -70,7 +80,8 @@ class Sessions:
             return None
         if why_ended(*person, lifetimes, now) or now - person[0].last_used > lifetimes.idle:
             return None
-        return person
+        with self._database.read() as connection:
+            return None if _held(connection, person[0], now) is not None else person
 
     def owner(self, text: str) -> str | None:
         """The sid whose family of handles `text` belongs to, alive or not."""
@@ -96,6 +107,8 @@ class Sessions:
             person = _person(connection, code.sid)
             if person is None or why_ended(*person, asked.lifetimes, asked.now):
                 return Ended("session-ended")
+            if _held(connection, person[0], asked.now) is not None:
+                return Ended("access-withdrawn")
             recent = _count_codes(connection, code, asked.now)
             minted = mint(*person)
             kept = first_handle(asked.plain, code.sid, asked.host, asked.now)
@@ -115,18 +128,32 @@ class Sessions:
             verdict = judge(asked, presented, stored, person)
             if isinstance(verdict, Ended):
                 if verdict.kill:
-                    _kill(connection, stored.sid, verdict.reason)
+                    _kill(connection, stored.sid, verdict.reason, asked.now)
                 return verdict
+            if _held(connection, person[0], asked.now) is not None:
+                return Ended("access-withdrawn")
             minted = mint(*person)
             if isinstance(verdict, Rotate):
                 _keep(connection, verdict.kept)
                 _touch(connection, stored.sid, asked.now)
         return Refreshed(minted, *person, verdict.plain)
 
-    def kill(self, sid: str, reason: str) -> bool:
-        """No token is minted for `sid` any more, on any host; True when it was alive."""
+    def kill(self, sid: str, reason: str, now: float) -> int | None:
+        """No token is minted for `sid` any more, on any host, and no guard lets it pass.
+
+        The number of that verdict, or None when the session was dead already.
+        """
         with self._database.write() as connection:
-            return _kill(connection, sid, reason)
+            return _kill(connection, sid, reason, now)
+
+    def alive(self, account: str | None, now: float) -> list[Session]:
+        """Sessions that were not ended, the newest first; of one account or of all."""
+        query = select(SESSIONS).where(SESSIONS.c.dead.is_(None), SESSIONS.c.created <= now)
+        if account is not None:
+            query = query.where(SESSIONS.c.account == account)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(SESSIONS.c.created.desc())).mappings()
+            return [Session(**row) for row in rows]
 
     def sweep(self, before: float, now: float) -> None:
         """Sessions that began before that time, their handles, and old codes are gone."""
@@ -137,15 +164,29 @@ class Sessions:
             connection.execute(delete(CODES).where(CODES.c.created < now - 2 * CODE_LIFETIME))
 
 
-def kill_account(connection: Connection, account: str, reason: str) -> None:
-    """Every session of `account` is dead, within a transaction."""
+def kill_account(connection: Connection, account: str, reason: str, now: float) -> None:
+    """Every session of `account` is dead, and refused by every guard, within a transaction."""
     alive = (SESSIONS.c.account == account) & SESSIONS.c.dead.is_(None)
-    connection.execute(change(SESSIONS).where(alive).values(dead=reason))
+    for sid in connection.execute(select(SESSIONS.c.sid).where(alive)).scalars().all():
+        _kill(connection, sid, reason, now)
 
 
-def _kill(connection: Connection, sid: str, reason: str) -> bool:
+def _kill(connection: Connection, sid: str, reason: str, now: float) -> int | None:
     alive = (SESSIONS.c.sid == sid) & SESSIONS.c.dead.is_(None)
-    return connection.execute(change(SESSIONS).where(alive).values(dead=reason)).rowcount > 0
+    if not connection.execute(change(SESSIONS).where(alive).values(dead=reason)).rowcount:
+        return None
+    return session_ended(connection, sid, reason, now, "sessions")
+
+
+def _held(connection: Connection, session: Session, now: float) -> Verdict | None:
+    """What a verdict holds against minting a token of `session`: it would be refused at once."""
+    keys = [
+        (Kind.USER, session.account),
+        (Kind.SESSION, session.sid),
+        (Kind.PROVIDER, session.provider),
+    ]
+    found = standing(about(connection, keys), now, session.created)
+    return found if found is not None and found.effect is not Effect.LIMIT else None
 
 
 def _touch(connection: Connection, sid: str, now: float) -> None:

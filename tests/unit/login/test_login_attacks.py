@@ -126,7 +126,7 @@ async def test_a_code_of_a_session_that_has_ended_is_worth_nothing(
     browser: Browser, site: Site
 ) -> None:
     answer = await browser.submit(await browser.form())
-    site.accounts.disable("editor")
+    site.accounts.disable("editor", site.clock.now)
     assert (await browser.follow(answer)).status_code == 400
 
 

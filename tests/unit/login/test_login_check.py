@@ -150,7 +150,7 @@ async def test_a_dead_session_sends_a_person_to_sign_in_and_clears_the_cookies(
     browser: Browser, site: Site, check: Check
 ) -> None:
     await browser.sign_in()
-    site.sessions.kill(str(browser.claims()["sid"]), "test")
+    site.sessions.kill(str(browser.claims()["sid"]), "test", site.clock.now)
     site.clock.now += 61
     answer = await check(browser, **NAVIGATION)
     assert status(answer) == 302
@@ -165,7 +165,7 @@ async def test_a_disabled_account_is_out_at_the_next_refresh(
 ) -> None:
     await browser.sign_in()
     sid = str(browser.claims()["sid"])
-    site.accounts.disable("editor")
+    site.accounts.disable("editor", site.clock.now)
     site.clock.now += 61
     assert status(await check(browser, **PROGRAM)) == 401
     person = site.sessions.person(sid)
@@ -176,7 +176,7 @@ async def test_a_disabled_account_is_out_at_the_next_refresh(
 async def test_a_disabled_account_cannot_come_back_with_its_password(
     browser: Browser, site: Site
 ) -> None:
-    site.accounts.disable("editor")
+    site.accounts.disable("editor", site.clock.now)
     wrong = await browser.submit(await browser.form())
     assert wrong.status_code == 401
     assert "do not fit together" in wrong.text
@@ -223,7 +223,7 @@ async def test_a_valid_token_of_a_dead_session_gets_no_refusal_page(
     browser: Browser, site: Site, check: Check
 ) -> None:
     await browser.sign_in("visitor")
-    site.sessions.kill(str(browser.claims()["sid"]), "test")
+    site.sessions.kill(str(browser.claims()["sid"]), "test", site.clock.now)
     assert status(await check(browser, expired=False, **NAVIGATION)) == 302
 
 
@@ -284,7 +284,7 @@ async def test_the_decision_id_is_only_a_start_if_it_can_be_one(
 ) -> None:
     await browser.sign_in()
     site.clock.now += 61
-    site.sessions.kill(str(browser.claims()["sid"]), "test")
+    site.sessions.kill(str(browser.claims()["sid"]), "test", site.clock.now)
     answer = await check(browser, x_request_id="a;b=c" * 8, **NAVIGATION)
     assert status(answer) == 401
 

@@ -77,7 +77,7 @@ async def test_a_grpc_caller_gets_a_status_and_a_sentence_never_a_redirect(
     answer = await check(browser, expired=False, **grpc_call)
     assert status(answer) == 403
     assert "<" not in answer.denied_response.body
-    site.sessions.kill(str(browser.claims()["sid"]), "test")
+    site.sessions.kill(str(browser.claims()["sid"]), "test", site.clock.now)
     answer = await check(browser, **grpc_call, sec_fetch_mode="navigate")
     assert status(answer) == 503  # minted this very second, and yet denied
     site.clock.now += 61
@@ -105,6 +105,6 @@ async def test_a_path_and_a_name_cannot_write_html(
     assert "<script>" not in answer.denied_response.body
     assert "&lt;script&gt;" in answer.denied_response.body
     site.clock.now += 61
-    site.sessions.kill(str(browser.claims()["sid"]), "test")
+    site.sessions.kill(str(browser.claims()["sid"]), "test", site.clock.now)
     answer = await check(browser, path="/a\r\nset-cookie: x=y", **NAVIGATION)
     assert str(header_of(answer, "location")).endswith(f"to={APP_ORIGIN}/")

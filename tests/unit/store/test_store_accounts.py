@@ -57,8 +57,8 @@ def test_a_name_that_cannot_be_used_is_refused_before_the_store(accounts: Accoun
 
 def test_nobody_unknown_can_be_changed(accounts: Accounts) -> None:
     for change in (
-        lambda: accounts.disable("nobody"),
-        lambda: accounts.enable("nobody"),
+        lambda: accounts.disable("nobody", 1.0),
+        lambda: accounts.enable("nobody", 2.0),
         lambda: accounts.set_password("nobody", "x"),
         lambda: accounts.set_groups("nobody", ()),
     ):
@@ -77,8 +77,8 @@ def test_disabling_ends_every_session_and_enabling_revives_none(
         session = Session(sid, "ada", "local", "password", 1.0, 1.0)
         plain = PlainHandle(bytes([number]) * 16, b"1" * 32)
         sessions.open(session, first_handle(plain, sid, "login.test", 1.0), None)
-    accounts.disable("ada")
-    accounts.enable("ada")
+    accounts.disable("ada", 1.0)
+    accounts.enable("ada", 2.0)
     found = [sessions.person(f"sid {number}") for number in range(2)]
     assert [person[0].dead for person in found if person] == ["account-disabled"] * 2
     known = accounts.find("ada")

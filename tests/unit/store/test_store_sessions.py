@@ -70,8 +70,8 @@ def test_an_unknown_code_is_nothing(sessions: Sessions) -> None:
 
 def test_a_dead_session_redeems_and_refreshes_nothing(sessions: Sessions) -> None:
     sessions.redeem(REDEEM, mint)
-    assert sessions.kill("sid", "signed-out") is True
-    assert sessions.kill("sid", "again") is False
+    assert sessions.kill("sid", "signed-out", 5.0) == 1
+    assert sessions.kill("sid", "again", 6.0) is None
     assert sessions.refresh(REFRESH, mint) == Ended("signed-out", kill=True)
     person = sessions.person("sid")
     assert person is not None
@@ -84,17 +84,17 @@ def test_a_session_that_ends_while_minting_gets_nothing(
     sessions.redeem(REDEEM, mint)
     other = Database(database.url)
     with ThreadPoolExecutor(1) as threads:
-        ending: list[Future[bool]] = []
+        ending: list[Future[int | None]] = []
 
         def slow(session: Session, account: Account) -> str:
             # The lock is held while we mint: nobody can end the session in between.
-            ending.append(threads.submit(Sessions(other).kill, "sid", "x"))
+            ending.append(threads.submit(Sessions(other).kill, "sid", "x", 5.0))
             assert not wait(ending, 0.2).done
             assert session.dead is None
             return mint(session, account)
 
         assert isinstance(sessions.refresh(REFRESH, slow), Refreshed)
-        assert ending[0].result(5)
+        assert ending[0].result(5) is not None
     assert sessions.refresh(REFRESH, mint) == Ended("x", kill=True)
     other.close()
 
@@ -159,7 +159,7 @@ def test_the_sign_in_host_recognises_its_own_live_handle_only(sessions: Sessions
     assert who(APP) is None
     assert who(PlainHandle(SSO.family, b"?" * 32)) is None
     assert who(SSO, now=1603.0) is None  # idle
-    sessions.kill("sid", "x")
+    sessions.kill("sid", "x", 5.0)
     assert who(SSO) is None
 
 
