@@ -7,7 +7,7 @@ the log and `decide` disagree, that is what the explanation says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -26,6 +26,7 @@ from ostiary.policy.rules import (
     Level,
     Missing,
     Remedy,
+    Rule,
 )
 
 
@@ -151,7 +152,7 @@ def inputs(record: DecisionRecord) -> Inputs:
     identity = None
     if verified and record.session_host == record.host:
         identity = Identity(record.subject, record.email, frozenset(record.groups))
-    return Inputs(record.method, record.path, identity)
+    return Inputs(record.method, record.path, identity, record.risk)
 
 
 def _decide(
@@ -204,19 +205,29 @@ def _looked_at(
         found.append(("address", record.client))
     if native.stage in {Stage.RULES, Stage.APPLICATION, Stage.GATEWAY, Stage.LOGIN}:
         found.append(("signed in as", _who(record)))
-        if any(rule.groups for rule in rules):
-            found.append(("groups", ", ".join(record.groups) or "none that a policy names"))
-        if any(rule.email_domains or rule.users for rule in rules):
-            found.append(("e-mail", record.email or "none"))
-        if any(rule.methods for rule in rules):
-            found.append(("method", record.method))
-        if any(rule.paths for rule in rules):
-            found.append(("path", record.path))
+        found += _asked(record, rules)
+    if record.verdict:
+        found.append(("signed in as", _who(record)))
+        found.append(("verdict", record.verdict))
     if is_mini_gateway(record):
         found.append(("caller", record.peer or "no certificate"))
     if record.offline:
         found.append(("offline grace", "the token had expired and `login` was away"))
     return tuple(Input(name, value) for name, value in found)
+
+
+def _asked(record: DecisionRecord, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:
+    """What the rules ask for, and what there was of it."""
+    if any(rule.groups for rule in rules):
+        yield "groups", ", ".join(record.groups) or "none that a policy names"
+    if any(rule.email_domains or rule.users for rule in rules):
+        yield "e-mail", record.email or "none"
+    if any(rule.methods for rule in rules):
+        yield "method", record.method
+    if any(rule.paths for rule in rules):
+        yield "path", record.path
+    if any(rule.risk for rule in rules):
+        yield "risk", "not known" if record.risk is None else str(record.risk)
 
 
 def _who(record: DecisionRecord) -> str:

@@ -17,6 +17,8 @@ FIRST_ERROR: Final = 400
 _RBAC: Final = "rbac_access_denied_matched_policy["
 _OWN: Final = "ostiary/ostiary/"
 """How the names of our own routes begin."""
+_GUARD: Final = "ostiary."
+"""How the guard's own reasons begin."""
 _OFTEN: Final = "more often than a person would, so it was turned away before `login`"
 
 
@@ -34,6 +36,7 @@ class Stage(StrEnum):
     LIMITS = "limits"
     COOKIES = "the cookie check"
     CREDENTIAL = "the credential check"
+    TRUST = "trust"
     CALLER = "the caller check"
     ASSERTION = "the assertion check"
     ROUTING = "routing"
@@ -61,6 +64,8 @@ def is_mini_gateway(record: DecisionRecord) -> bool:
 def read(record: DecisionRecord) -> Native:
     """Where the answer of `record` came from. Never a guess: else `Stage.UNKNOWN` with the code."""
     details = record.details.partition("{")[0]
+    if record.effect or details.startswith(_GUARD):
+        return _guard(record, details)
     if details == "via_upstream":
         return _application(record)
     if details.startswith(_RBAC):
@@ -78,6 +83,22 @@ def read(record: DecisionRecord) -> Native:
         Stage.UNKNOWN,
         f"the proxy answered {record.code} and said {record.details or 'nothing about why'}",
     )
+
+
+def _guard(record: DecisionRecord, details: str) -> Native:
+    """A verdict refused the request, or ended what was on its way; or the guard could not say."""
+    if details in _GUARDS:
+        return _GUARDS[details]
+    verdict = f"the verdict {record.verdict} ({record.reason or 'without a reason'})"
+    lift = "`ostiary verdict list` says who gave it, and when; lift it, or wait until it is over"
+    if record.effect == "limit":
+        return Native(Stage.LIMITS, f"{verdict} allows fewer requests than were made", lift)
+    if record.effect == "step-up":
+        return Native(Stage.TRUST, f"{verdict} asks for another sign-in", "sign in again")
+    refused = details.startswith(_GUARD) and record.code >= FIRST_ERROR
+    did = "refused the request" if refused else "ended what was already on its way"
+    again = "sign in again" if details == "ostiary.session_ended" else lift
+    return Native(Stage.TRUST, f"trust was withdrawn: {verdict} {did}", again)
 
 
 def _application(record: DecisionRecord) -> Native:
@@ -110,6 +131,26 @@ def _caller(record: DecisionRecord) -> Native:
     )
 
 
+_GUARDS: Final = {
+    "ostiary.trust_stale": Native(
+        Stage.TRUST,
+        "the proxy had not heard from the control plane for longer than `trust.stale_after`",
+        "see `ostiary status` for the proxy",
+    ),
+    "ostiary.trust_full": Native(
+        Stage.TRUST,
+        "the proxy cannot hold all verdicts, and this route has `trust`",
+        "see `ostiary status` for the proxy; lift verdicts that are over",
+    ),
+    "ostiary.guard_failed": Native(
+        Stage.TRUST, "the guard could not look at the request: please report this"
+    ),
+    "ostiary.cookies_twice": Native(
+        Stage.COOKIES,
+        "the request has two cookies of one name of ours, and only a forger needs two",
+        "delete the cookies of this host and sign in again",
+    ),
+}
 _STRANGER: Final = Native(
     Stage.GATE, "nobody was signed in, and the route asks who is there", "sign in"
 )

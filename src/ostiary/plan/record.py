@@ -65,3 +65,11 @@ class DecisionRecord(NamedTuple):
     """Why the connection to the upstream failed, in Envoy's words."""
     offline: bool
     """The verified token had expired: it passed under `sessions.offline_grace`."""
+    verdict: str = ""
+    """The id of the verdict by which the guard refused the request, or ended it on its way."""
+    effect: str = ""
+    """`deny`, `step-up` or `limit`: what it did so; empty when it did nothing."""
+    reason: str = ""
+    """The verdict's reason code."""
+    risk: int | None = None
+    """The score of whoever asked, where a rule reads it or a verdict refused."""

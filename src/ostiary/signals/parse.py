@@ -21,7 +21,7 @@ from ostiary.compiler.logs import (
     SEPARATOR,
 )
 from ostiary.plan.record import DecisionRecord
-from ostiary.wire import STALE_KEY
+from ostiary.wire import EFFECT_KEY, REASON_KEY, RISK_KEY, STALE_KEY, VERDICT_KEY
 
 CLOCK_SKEW: Final = 5
 """Seconds by which a token may be over its time at every proxy of ours."""
@@ -56,14 +56,15 @@ def parse(entry: Any, proxy: str, log: str) -> DecisionRecord:
     started = entry.time_unix_nano // 1000 / 1e6
     guarded = size in _GUARDED_SIZES
     expected = _GUARDED_SIZES.get(size) or _SIZES.get(size)
-    if guarded and len(fields) > _TRUST:
-        del fields[_TRUST]
-    if len(fields) + guarded != expected:
-        reason = f"{len(fields) + guarded} fields instead of {size[:8]!r}"
+    count = len(fields)
+    said = fields.pop(_TRUST) if guarded and count > _TRUST else ABSENT
+    if count != expected:
+        reason = f"{count} fields instead of {size[:8]!r}"
         raise Malformed(reason, _remnant(fields, started, proxy, log))
     try:
-        return _record(fields, _credential(fields), started, proxy, log)
-    except ValueError as error:
+        made = _record(fields, _credential(fields), started, proxy, log)
+        return made if said == ABSENT else made._replace(**_said(said))
+    except (ValueError, OverflowError) as error:
         raise Malformed(str(error), _remnant(fields, started, proxy, log)) from error
 
 
@@ -128,6 +129,22 @@ def _remnant(fields: list[str], started: float, proxy: str, log: str) -> Decisio
 def _text(raw: bytes) -> str:
     """Readable, whatever it was; no store takes a NUL."""
     return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _said(text: str) -> dict[str, Any]:
+    """What the guard said: the metadata that it wrote, as JSON."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("a guard that says no object")  # noqa: TRY004  the sender's fault
+    risk = found.get(RISK_KEY)
+    if risk is not None and not isinstance(risk, int | float):
+        raise ValueError("a risk that is no number")
+    return {
+        "verdict": str(found.get(VERDICT_KEY, "")),
+        "effect": str(found.get(EFFECT_KEY, "")),
+        "reason": str(found.get(REASON_KEY, "")),
+        "risk": None if risk is None else int(risk),
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ import time
 import pytest
 from signals_entries import DENIALS_LOG, EDGE, Export, entry, line, message
 
-from ostiary.compiler.logs import ABSENT, REQUEST, SEPARATOR, decision_log
+from ostiary.compiler.logs import ABSENT, GUARDED, REQUEST, SEPARATOR, decision_log
 from ostiary.plan.native import Stage
 from ostiary.plan.native import read as words
 from ostiary.plan.record import DecisionRecord
@@ -228,3 +228,25 @@ def test_an_entry_costs_microseconds() -> None:
         records = [parse(each, EDGE, DENIALS_LOG) for each in found]
         best = min(best, (time.process_time() - start) / len(records))
     assert best < 24e-6  # 6 us where it was written; the target is 12
+
+
+def of_a_guard(said: str) -> DecisionRecord:
+    size, *fields = line(signed_in()).split(SEPARATOR)
+    fields.insert(list(GUARDED).index("trust"), said)
+    return parse(entry(SEPARATOR.join([str(int(size) + 1), *fields])), EDGE, DENIALS_LOG)
+
+
+def test_what_the_guard_said_is_in_the_record() -> None:
+    assert of_a_guard("-") == read(signed_in())
+    told = of_a_guard(
+        '{"verdict":"v-1","effect":"deny","reason":"lost","since":"2026-01-01T00:00:00Z","risk":7.0}'
+    )
+    assert (told.verdict, told.effect, told.reason, told.risk) == ("v-1", "deny", "lost", 7)
+    scored = of_a_guard('{"risk":0}')
+    assert (scored.verdict, scored.effect, scored.risk) == ("", "", 0)
+
+
+@pytest.mark.parametrize("said", ["nothing", "[]", '{"risk":"high"}', '{"risk":NaN}', "{"])
+def test_a_guard_that_cannot_be_understood_is_told(said: str) -> None:
+    with pytest.raises(Malformed):
+        of_a_guard(said)

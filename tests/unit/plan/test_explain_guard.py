@@ -1,0 +1,80 @@
+"""What `explain` says of requests that the guard refused, ended or scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_explain import record
+
+from ostiary.plan.explain import Outcome, explain
+from ostiary.plan.native import Stage
+from ostiary.plan.policy import PolicyRecord
+from ostiary.policy.rules import Effect, Level, Rule
+
+CALM = Rule("calm", Effect.ALLOW, groups=("editors",), risk=(0, 59))
+POLICY = PolicyRecord(
+    "default/default/notes",
+    ("notes.localhost",),
+    (Level("route notes", (CALM,)),),
+    login=True,
+    place="site.yaml:7:3",
+)
+VERDICT = {"verdict": "v-1", "effect": "deny", "reason": "device-lost", "risk": 0}
+
+
+def said(**changes: Any) -> Any:
+    return explain(record(policy=POLICY.hash, **changes), POLICY)
+
+
+def test_a_refusal_names_the_verdict_and_who_can_say_more() -> None:
+    told = said(code=403, details="ostiary.trust_denied", **VERDICT)
+    assert (told.outcome, told.decided_by) == (Outcome.REFUSED, Stage.TRUST)
+    assert "the verdict v-1 (device-lost) refused the request" in told.sentence
+    assert "ostiary verdict list" in told.remedy
+    assert ("verdict", "v-1") in {(one.name, one.value) for one in told.inputs}
+    assert told.doubt == ""
+
+
+def test_a_stream_that_was_ended_is_no_success() -> None:
+    told = said(code=200, details="via_upstream", **VERDICT)
+    assert told.outcome is Outcome.REFUSED
+    assert "ended what was already on its way" in told.sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage", "words"),
+    [
+        ({"code": 401, "details": "ostiary.session_ended", **VERDICT}, Stage.TRUST, "withdrawn"),
+        (
+            {"code": 401, "details": "ostiary.trust_step_up", **VERDICT, "effect": "step-up"},
+            Stage.TRUST,
+            "another sign-in",
+        ),
+        (
+            {"code": 429, "details": "ostiary.trust_limited", **VERDICT, "effect": "limit"},
+            Stage.LIMITS,
+            "fewer requests",
+        ),
+        ({"code": 503, "details": "ostiary.trust_stale"}, Stage.TRUST, "stale_after"),
+        ({"code": 503, "details": "ostiary.trust_full"}, Stage.TRUST, "all verdicts"),
+        ({"code": 400, "details": "ostiary.cookies_twice"}, Stage.COOKIES, "two cookies"),
+        ({"code": 500, "details": "ostiary.guard_failed"}, Stage.TRUST, "report"),
+    ],
+)
+def test_each_reason_of_the_guard_has_its_words(
+    changes: dict[str, Any], stage: Stage, words: str
+) -> None:
+    told = said(**changes)
+    assert told.decided_by == stage
+    assert words in told.sentence
+
+
+def test_a_rule_that_read_the_risk_is_decided_again_with_it() -> None:
+    none = "rbac_access_denied_matched_policy[none]"
+    told = said(code=403, details=none, risk=80)
+    assert told.missing[0].condition == "needs a risk below 60"
+    assert ("risk", "80") in {(one.name, one.value) for one in told.inputs}
+    assert told.doubt == ""
+    assert said(risk=10).outcome is Outcome.PASSED
+    assert "please report" in said(risk=80).doubt, "a pass that the rules refuse is told"
