@@ -13,7 +13,15 @@ from typing import Any
 
 from ostiary.identity.directory import host_of
 from ostiary.protos.messages import auth
-from ostiary.wire import CONTEXT_POLICY, CONTEXT_ROUTE, JWT_METADATA, SESSION_KEY, STALE_KEY
+from ostiary.wire import (
+    CONTEXT_POLICY,
+    CONTEXT_ROUTE,
+    JWT_METADATA,
+    RISK_KEY,
+    SESSION_KEY,
+    STALE_KEY,
+    TRUST_METADATA,
+)
 
 
 class Caller(StrEnum):
@@ -57,6 +65,8 @@ class Asked:
     """Of a token that is valid now."""
     stale: Token | None
     """Of a token that has expired, or is still valid: it proves "not a stranger"."""
+    risk: int | None = None
+    """The score that the guard knows, where a rule reads it."""
 
     @property
     def bare_path(self) -> str:
@@ -81,6 +91,7 @@ def read(request: auth.CheckRequest) -> Asked:
         policy=extensions.get(CONTEXT_POLICY, ""),
         session=_token(known, SESSION_KEY, host),
         stale=_token(known, STALE_KEY, host),
+        risk=_risk(request.attributes.metadata_context.filter_metadata.get(TRUST_METADATA)),
     )
 
 
@@ -99,6 +110,12 @@ def wants_html(asked: Asked) -> bool:
     """True when a refusal should be a page."""
     html = "text/html" in asked.headers.get("accept", "")
     return caller(asked) is not Caller.GRPC and (html or caller(asked) is Caller.NAVIGATION)
+
+
+def _risk(known: Any) -> int | None:
+    if known is None or RISK_KEY not in known.fields:
+        return None
+    return int(known.fields[RISK_KEY].number_value)
 
 
 def _token(known: Any, key: str, host: str) -> Token | None:

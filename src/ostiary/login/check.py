@@ -67,7 +67,7 @@ class _Case:
     now: float
 
     def decide(self, identity: Identity) -> Decision:
-        inputs = Inputs(self.asked.method, self.asked.bare_path, identity)
+        inputs = Inputs(self.asked.method, self.asked.bare_path, identity, self.asked.risk)
         return decide(self.record.levels, inputs)
 
     def identity(self, account: Account) -> Identity:
