@@ -74,13 +74,13 @@ impl Tokens {
     /// What `token` says, remembered or looked at now; whether it holds is another question.
     fn look_at(&self, token: &[u8]) -> Option<Remembered> {
         let found = match recall(token) {
-            Some(found) if self.verifier.knows(&found.verified.kid) => found,
+            Some(found) if self.verifier.accepts(&found.verified) => found,
             _ => {
                 let verified = self.verifier.verify(token).ok()?;
                 cache().put(token, verified, Beside::default())
             }
         };
-        (found.verified.audience == self.verifier.audience()).then_some(found)
+        Some(found)
     }
 
     fn holds(&self, token: &[u8]) -> Option<Remembered> {
@@ -296,6 +296,7 @@ fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subj
             (Kind::Device, &claims.device),
             (Kind::Provider, &claims.provider),
             (Kind::Token, &known.verified.sha256),
+            (Kind::Token, &known.verified.twin),
         ];
         let keys: Vec<Key<'_>> = named
             .iter()
