@@ -73,17 +73,14 @@ def put(
     why
         In words, for the audit log; nobody else sees it.
     """
-    body = {
+    body: dict[str, Any] = {
         "kind": kind,
         "key": key,
         "effect": effect,
         "reason": reason,
         "lasts": lasts,
-        "score": score,
-        "rate": rate,
-        "why": why,
-        "unknown_user": unknown_user,
     }
+    body |= {"score": score, "rate": rate, "why": why, "unknown_user": unknown_user}
     given = Connection.of(state).post("verdicts", body=body)
     if as_json:
         terminal.say(json.dumps(given, indent=2))

@@ -26,6 +26,7 @@ from ostiary.api.ports import (
     Status,
     User,
 )
+from ostiary.app.withdrawals import Withdrawals
 from ostiary.certs.issue import Issuer, Request, key_pem, pem, root, serving
 from ostiary.certs.validity import starting
 from ostiary.errors import Refused, Unreachable
@@ -36,9 +37,13 @@ from ostiary.plan.record import DENIALS_LOG, DecisionRecord
 from ostiary.policy.rules import Effect, Level, Rule
 from ostiary.store.database import Database
 from ostiary.store.decisions import Decisions
+from ostiary.store.sessions import Sessions
+from ostiary.store.verdicts import Verdicts
+from ostiary.verdicts.ports import Receipt
 
 TOKEN = "the-admin-token"  # noqa: S105  of a test
 EDGE = "spiffe://test.ostiary/default/default/gateway/main"
+MINI = "spiffe://test.ostiary/default/default/service/notes"
 POLICY = PolicyRecord(
     "default/default/notes",
     ("notes.localhost",),
@@ -77,6 +82,42 @@ REFUSED = DecisionRecord(
 
 
 @dataclass
+class Gateways:
+    """Two gateways that enforce everything, but for those that are late."""
+
+    verdicts: Verdicts
+    plane: Plane
+
+    async def told(self, seq: int) -> Receipt:
+        late = self.plane.late
+        enforced = tuple(one for one in (EDGE, MINI) if one not in late)
+        return Receipt(seq, enforced, late, 0.002)
+
+
+@dataclass
+class KnownAccounts:
+    """The accounts of a `Plane`."""
+
+    plane: Plane
+
+    def find(self, name: str) -> User | None:
+        return self.plane.accounts.get(name)
+
+    def disable(self, name: str, _now: float, _who: str) -> int:
+        return self._set(name, disabled=True)
+
+    def enable(self, name: str, _now: float, _who: str) -> int:
+        return self._set(name, disabled=False)
+
+    def _set(self, name: str, *, disabled: bool) -> int:
+        if name not in self.plane.accounts:
+            raise Refused("account-unknown", f"there is no account {name}")
+        known = self.plane.accounts[name]
+        self.plane.accounts[name] = User(known.name, known.email, known.groups, disabled)
+        return 1
+
+
+@dataclass
 class Plane:
     """A control plane with a real decision log and accounts in memory."""
 
@@ -85,6 +126,15 @@ class Plane:
     passwords: dict[str, str] = field(default_factory=dict)
     red: tuple[Red, ...] = ()
     away: bool = False
+    guarded: bool = True
+    late: tuple[str, ...] = ()
+
+    @property
+    def trust(self) -> Withdrawals:
+        """The real thing over the real store; only the gateways and accounts are not."""
+        database = self.decisions_kept._database
+        guards = Gateways(Verdicts(database), self)
+        return Withdrawals(guards, KnownAccounts(self), Sessions(database), self.guarded)
 
     async def status(self) -> Status:
         if self.away:
@@ -136,13 +186,6 @@ class Plane:
             raise Refused("account-exists", f"there is an account {name}", "choose another name")
         self.accounts[name] = User(name, email, tuple(groups), disabled=False)
         self.passwords[name] = password
-        return self.accounts[name]
-
-    async def disable_user(self, name: str) -> User:
-        if name not in self.accounts:
-            raise Refused("account-unknown", f"there is no account {name}")
-        known = self.accounts[name]
-        self.accounts[name] = User(known.name, known.email, known.groups, disabled=True)
         return self.accounts[name]
 
     async def join_token(self, proxy: str) -> JoinToken:

@@ -104,7 +104,11 @@ async def test_users_come_and_are_disabled(api: Api, client: httpx.AsyncClient) 
     assert api.plane.passwords == {"ada": "pw"}
     again = await client.post("/v1/users", json=new)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "account-exists")
-    assert (await client.post("/v1/users/ada/disable")).json()["disabled"] is True
+    reached = (await client.post("/v1/users/ada/disable")).json()
+    assert (len(reached["enforced"]), reached["missing"], reached["guarded"]) == (2, [], True)
+    assert (await client.get("/v1/users")).json()[0]["disabled"] is True
+    await client.post("/v1/users/ada/enable")
+    assert (await client.get("/v1/users")).json()[0]["disabled"] is False
     assert (await client.get("/v1/users")).json()[0]["groups"] == ["staff"]
     nobody = await client.post("/v1/users/bob/disable")
     assert (nobody.status_code, nobody.json()["error"]["code"]) == (404, "account-unknown")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_running import Api
+from api_running import EDGE, Api
 from cli_running import command, control_plane
 
 from ostiary.api.ports import Red, User
@@ -102,6 +102,35 @@ def test_a_user_is_added_listed_and_disabled(api: Api, state: Path) -> None:
     assert "staff, editors" in command("user", "list", "--state", state).out
     assert command("user", "disable", "ada", "--state", state).code == 0
     assert "disabled" in command("user", "list", "--state", state).out
+
+
+def test_trust_is_withdrawn_and_given_back(api: Api, state: Path) -> None:
+    api.plane.accounts["ada"] = User("ada", "", (), disabled=False)
+    said = command("verdict", "put", "user", "ada", "--reason", "left", "--state", state)
+    assert said.code == 0
+    assert "enforced at 2 of 2 gateways" in said.err
+    listed = command("verdict", "list", "--state", state).out
+    assert said.out.strip() in listed
+    assert "user  ada  deny  left" in listed
+    assert command("verdict", "lift", "user", "ada", "--state", state).code == 0
+    assert "no verdict holds" in command("verdict", "list", "--state", state).err
+    again = command("verdict", "lift", "user", "ada", "--state", state)
+    assert (again.code, "no verdict about the user" in again.err) == (1, True)
+    assert "lift  user ada" in command("audit", "--state", state).out
+
+
+def test_who_does_not_enforce_it_yet_is_named(api: Api, state: Path) -> None:
+    api.plane.accounts["ada"] = User("ada", "", (), disabled=False)
+    api.plane.late = (EDGE,)
+    said = command("user", "disable", "ada", "--state", state)
+    assert "enforced at 1 of 2 gateways" in said.err
+    assert f"not yet: {EDGE}" in said.err
+
+
+def test_sessions_are_listed_and_killed(api: Api, state: Path) -> None:
+    assert "nobody is signed in" in command("session", "list", "--state", state).err
+    said = command("session", "kill", "s1", "--state", state)
+    assert (said.code, "no session 's1' is alive" in said.err) == (1, True)
 
 
 def test_a_generated_password_is_printed_alone(api: Api, state: Path) -> None:
