@@ -13,6 +13,7 @@ use crate::handle::Handle;
 use crate::live::Live;
 use crate::process::{Process, process};
 use crate::roles::{Role, RouteSettings, Then};
+use crate::told;
 
 /// Envoy calls hooks within hooks and destroys a stream in the middle of one: hooks share it.
 pub(crate) struct Filter {
@@ -102,9 +103,12 @@ impl Filter {
     ) -> Result<(), Refusal> {
         let auth_ms = asking.credential.as_ref().and_then(|one| one.auth_ms());
         let found = self.link(http, process, asking, auth_ms);
+        let risk = found.as_ref().map_or(0, |one| one.risk).max(asking.floor);
         if route.risk {
-            let risk = found.as_ref().map_or(0, |one| one.risk);
-            ending::score(http, risk.max(asking.floor));
+            ending::score(http, risk);
+        }
+        if let Some(one) = found.as_ref().filter(|one| !one.effect.ends()) {
+            told::tell(http, one, risk, &route.host, process.now_ms());
         }
         match found {
             Some(one) if one.effect.ends() => Err(Refusal::Verdict(one)),

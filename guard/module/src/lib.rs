@@ -18,3 +18,4 @@ mod process;
 mod roles;
 mod scope;
 mod stream;
+mod told;

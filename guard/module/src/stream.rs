@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::abi::{Config, ConfigScheduler, ENVOY, Http, Level, log, validating};
 use crate::process::{Process, begin, process};
+use crate::told;
 
 const PATH: &str = "/ostiary.verdicts.v1.Verdicts/Stream";
 const TICK: Duration = Duration::from_millis(100);
@@ -143,7 +144,7 @@ impl VerdictStream {
     fn call(&self, process: &Process, now: u64) {
         let hello = process
             .session()
-            .hello(env!("CARGO_PKG_VERSION"), ENVOY, &[]);
+            .hello(env!("CARGO_PKG_VERSION"), ENVOY, told::public_key());
         let headers: [(&str, &[u8]); 6] = [
             (":method", b"POST"),
             (":scheme", b"https"),
