@@ -220,14 +220,14 @@ def certificates(folder: Path) -> tuple[Path, ssl.SSLContext]:
 
 
 @contextlib.asynccontextmanager
-async def running_api(folder: Path) -> AsyncIterator[Api]:
+async def running_api(folder: Path, *, guarded: bool = True) -> AsyncIterator[Api]:
     """The API answers inside the block; the log holds `REFUSED`."""
     ca, context = certificates(folder)
     database = Database.in_folder(folder)
     database.create()
     decisions = Decisions(database)
     decisions.append([REFUSED])
-    plane = Plane(decisions)
+    plane = Plane(decisions, guarded=guarded)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         run_api(

@@ -83,9 +83,12 @@ async def test_what_makes_no_sense_is_said(
     assert (await client.get("/v1/verdicts")).json() == []
 
 
-async def test_without_a_guard_a_verdict_is_refused(api: Api, client: httpx.AsyncClient) -> None:
-    api.plane.guarded = False
-    answer = await client.post("/v1/verdicts", json={"kind": "user", "key": "ada"})
+async def test_without_a_guard_a_verdict_is_refused(tmp_path: Path) -> None:
+    async with running_api(tmp_path, guarded=False) as api:
+        context = ssl.create_default_context(cafile=api.ca)
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(base_url=api.url, headers=headers, verify=context) as client:
+            answer = await client.post("/v1/verdicts", json={"kind": "user", "key": "ada"})
     assert answer.json()["error"]["code"] == "guard-missing"
 
 
