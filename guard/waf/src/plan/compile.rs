@@ -1,0 +1,371 @@
+//! From directives to a plan.
+
+use std::collections::{HashMap, HashSet};
+
+use super::chains::Chains;
+use super::gates::GatesBuilder;
+use super::rule::{Control, Effect, Link, Rule};
+use super::settings::{Mode, Settings};
+use super::which::Test;
+use super::{Limits, Plan};
+use crate::seclang::action::{Actions, Disruptive};
+use crate::seclang::ctl::Ctl;
+use crate::seclang::variable::Variable;
+use crate::seclang::{Directive, Fault, Knob, RuleSet, Written};
+use crate::transforms::Transform;
+
+/// A rule with its chain, or a place to skip to.
+enum Entry {
+    Rule(Vec<Written>),
+    Marker(String),
+}
+
+pub(super) fn plan(set: &RuleSet, settings: Settings) -> Result<Plan, Vec<Fault>> {
+    let mut limits = limits(&settings);
+    let mut entries = entries(set, &mut limits).map_err(|fault| vec![fault])?;
+    limits.mode = settings.mode.unwrap_or(limits.mode);
+    limits.body = settings.body_limit.unwrap_or(limits.body);
+    updates(set, &mut entries).map_err(|fault| vec![fault])?;
+    if settings.decode_overlong {
+        widen(&mut entries);
+    }
+    assemble(set, &entries, settings, limits).map_err(|fault| vec![fault])
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        mode: Mode::Block,
+        request_body: true,
+        response_body: false,
+        body: 128 << 10,
+        response: 512 << 10,
+        reject: true,
+        types: ["text/plain", "text/html", "text/xml"]
+            .map(str::to_owned)
+            .to_vec(),
+        arguments: settings.arguments,
+        depth: settings.depth,
+    }
+}
+
+fn knob(limits: &mut Limits, knob: &Knob) {
+    match knob {
+        Knob::Engine(mode) => limits.mode = *mode,
+        Knob::RequestBodyAccess(on) => limits.request_body = *on,
+        Knob::ResponseBodyAccess(on) => limits.response_body = *on,
+        Knob::RequestBodyLimit(size) => limits.body = *size,
+        Knob::ResponseBodyLimit(size) => limits.response = *size,
+        Knob::RejectLongBodies(reject) => limits.reject = *reject,
+        Knob::ResponseTypes(types) => limits.types.clone_from(types),
+        Knob::ArgumentsLimit(count) => limits.arguments = *count,
+        Knob::JsonDepth(depth) => limits.depth = limits.depth.min(*depth),
+    }
+}
+
+/// Join chains, fill in defaults; numbers must be there once.
+fn entries(set: &RuleSet, limits: &mut Limits) -> Result<Vec<Entry>, Fault> {
+    let mut entries = Vec::new();
+    let mut defaults: HashMap<u8, Actions> = HashMap::new();
+    let mut ids = HashSet::new();
+    let mut open = false;
+    for (directive, at) in &set.directives {
+        match directive {
+            Directive::Rule(rule) => {
+                let chained = rule.actions.chain;
+                if let (true, Some(Entry::Rule(links))) = (open, entries.last_mut()) {
+                    links.push((**rule).clone());
+                } else {
+                    let mut head = (**rule).clone();
+                    let id = head
+                        .actions
+                        .id
+                        .ok_or_else(|| set.fault(*at, "a rule without id"))?;
+                    if !ids.insert(id) {
+                        return Err(set.fault(*at, format!("rule {id} is there twice")));
+                    }
+                    fill(&mut head.actions, &defaults);
+                    entries.push(Entry::Rule(vec![head]));
+                }
+                open = chained;
+            }
+            Directive::Marker(name) => entries.push(Entry::Marker(name.clone())),
+            Directive::Default(actions) => {
+                defaults.insert(actions.phase.unwrap_or(2), (**actions).clone());
+            }
+            Directive::Set(found) => knob(limits, found),
+            _ => {}
+        }
+    }
+    Ok(entries)
+}
+
+fn fill(actions: &mut Actions, defaults: &HashMap<u8, Actions>) {
+    let Some(default) = defaults.get(&actions.phase.unwrap_or(2)) else {
+        return;
+    };
+    if matches!(actions.disruptive, None | Some(Disruptive::Block)) {
+        actions.disruptive = default.disruptive;
+        actions.status = actions.status.or(default.status);
+    }
+    actions.log = actions.log.or(default.log);
+    if actions.transforms.is_none() {
+        actions.transforms.clone_from(&default.transforms);
+    }
+}
+
+fn updates(set: &RuleSet, entries: &mut Vec<Entry>) -> Result<(), Fault> {
+    for (directive, at) in &set.directives {
+        let which = match directive {
+            Directive::Remove(which) | Directive::UpdateTargets(which, _) => which,
+            Directive::UpdateActions(id, link, actions) => {
+                for entry in entries.iter_mut() {
+                    if let Entry::Rule(links) = entry
+                        && links[0].actions.id == Some(*id)
+                        && let Some(found) = links.get_mut(*link)
+                    {
+                        found.actions.update(actions);
+                    }
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        let test = Test::new(which).map_err(|message| set.fault(*at, message))?;
+        if let Directive::UpdateTargets(_, targets) = directive {
+            for entry in entries.iter_mut() {
+                if let Entry::Rule(links) = entry
+                    && test.means(&links[0])
+                {
+                    links[0].targets.extend(targets.iter().cloned());
+                }
+            }
+        } else {
+            entries.retain(|entry| !matches!(entry, Entry::Rule(links) if test.means(&links[0])));
+        }
+    }
+    Ok(())
+}
+
+fn widen(entries: &mut [Entry]) {
+    let links = entries.iter_mut().filter_map(|entry| {
+        if let Entry::Rule(links) = entry {
+            Some(links)
+        } else {
+            None
+        }
+    });
+    for step in links
+        .flatten()
+        .filter_map(|link| link.actions.transforms.as_mut())
+        .flatten()
+    {
+        if *step == Transform::UrlDecodeUni {
+            *step = Transform::UrlDecodeWide;
+        }
+    }
+}
+
+fn assemble(
+    set: &RuleSet,
+    entries: &[Entry],
+    settings: Settings,
+    limits: Limits,
+) -> Result<Plan, Fault> {
+    let heads: Vec<&Vec<Written>> = entries
+        .iter()
+        .filter_map(|entry| {
+            if let Entry::Rule(links) = entry {
+                Some(links)
+            } else {
+                None
+            }
+        })
+        .collect();
+    let mut gates = GatesBuilder::default();
+    let mut parts = Vec::new();
+    let mut wanted = Vec::new();
+    let mut watched = vec![false; Variable::COUNT];
+    for links in &heads {
+        let gate = gate(&links[0], &mut gates);
+        for (index, link) in links.iter().enumerate() {
+            let asked = index == 0 && gate.is_some();
+            let steps = link.actions.transforms.clone().unwrap_or_default();
+            if link.actions.multi_match {
+                wanted.extend((0..steps.len()).map(|depth| (steps[..depth].to_vec(), asked)));
+            }
+            wanted.push((steps, asked));
+        }
+        if gate.is_some() {
+            for target in links[0].targets.iter().filter(|target| !target.exclude) {
+                watched[target.variable as usize] = true;
+                target
+                    .variable
+                    .parts()
+                    .iter()
+                    .for_each(|part| watched[*part as usize] = true);
+            }
+        }
+        parts.push(gate);
+    }
+    let chains = Chains::build(wanted);
+    let mut rules = Vec::new();
+    for (links, gate) in heads.iter().zip(parts) {
+        rules.push(rule(set, links, gate, &chains, &heads)?);
+    }
+    let phases = order(entries, &mut rules);
+    Ok(Plan {
+        rules,
+        phases,
+        gates: gates.build(),
+        chains,
+        watched,
+        limits,
+        settings,
+    })
+}
+
+/// A gate for a rule whose targets all come from the request itself.
+fn gate(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
+    let plain = head
+        .targets
+        .iter()
+        .all(|target| target.exclude || !(target.count || target.variable.is_state()));
+    if head.negated || !plain {
+        None
+    } else {
+        gates.add(head.operator.as_ref()?)
+    }
+}
+
+fn rule(
+    set: &RuleSet,
+    links: &[Written],
+    gate: Option<u32>,
+    chains: &Chains,
+    heads: &[&Vec<Written>],
+) -> Result<Rule, Fault> {
+    let head = &links[0].actions;
+    let built: Result<Vec<Link>, Fault> = links
+        .iter()
+        .enumerate()
+        .map(|(index, link)| {
+            let gate = gate.filter(|_| index == 0);
+            build(link, gate, chains, heads).map_err(|message| set.fault(link.at, message))
+        })
+        .collect();
+    let effect = match head.disruptive {
+        Some(Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect) => Effect::Deny,
+        Some(Disruptive::Allow) => Effect::Allow,
+        Some(Disruptive::AllowPhase) => Effect::AllowPhase,
+        Some(Disruptive::AllowRequest) => Effect::AllowRequest,
+        None | Some(Disruptive::Pass | Disruptive::Block) => Effect::Pass,
+    };
+    Ok(Rule {
+        id: head.id.unwrap_or_default(),
+        links: built?,
+        effect,
+        status: head.status.unwrap_or(403),
+        log: head.log.unwrap_or(true),
+        severity: head.severity,
+        tags: head.tags.clone(),
+        skip: None,
+        gated: gate.is_some(),
+    })
+}
+
+fn build(
+    link: &Written,
+    gate: Option<u32>,
+    chains: &Chains,
+    heads: &[&Vec<Written>],
+) -> Result<Link, String> {
+    let actions = &link.actions;
+    let steps = actions.transforms.clone().unwrap_or_default();
+    let node = |steps: &[Transform]| chains.find(steps).unwrap_or_default();
+    let stages = if actions.multi_match {
+        (0..=steps.len())
+            .map(|depth| node(&steps[..depth]))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    Ok(Link {
+        targets: link
+            .targets
+            .iter()
+            .filter(|target| !target.exclude)
+            .cloned()
+            .collect(),
+        except: link
+            .targets
+            .iter()
+            .filter(|target| target.exclude)
+            .cloned()
+            .collect(),
+        operator: link.operator.clone(),
+        negated: link.negated,
+        chain: node(&steps),
+        stages,
+        capture: actions.capture,
+        setvars: actions.setvars.clone(),
+        controls: actions
+            .ctls
+            .iter()
+            .map(|ctl| control(ctl, heads))
+            .collect::<Result<_, _>>()?,
+        msg: actions.msg.clone(),
+        logdata: actions.logdata.clone(),
+        gate,
+    })
+}
+
+fn control(ctl: &Ctl, heads: &[&Vec<Written>]) -> Result<Control, String> {
+    let matching = |which| -> Result<Vec<u32>, String> {
+        let test = Test::new(which)?;
+        let found = heads
+            .iter()
+            .enumerate()
+            .filter(|(_, links)| test.means(&links[0]));
+        Ok(found.map(|(index, _)| index as u32).collect())
+    };
+    Ok(match ctl {
+        Ctl::Remove(which) => Control::Remove(matching(which)?),
+        Ctl::RemoveTarget(which, target) => Control::RemoveTarget(matching(which)?, target.clone()),
+        Ctl::BodyProcessor(name) => Control::BodyProcessor(name.clone()),
+        Ctl::ForceBodyVariable(on) => Control::ForceBodyVariable(*on),
+        Ctl::Engine(mode) => Control::Engine(*mode),
+        Ctl::RequestBodyAccess(on) => Control::RequestBodyAccess(*on),
+        Ctl::ResponseBodyAccess(on) => Control::ResponseBodyAccess(*on),
+    })
+}
+
+/// The rules of each phase, and where each skip leads.
+fn order(entries: &[Entry], rules: &mut [Rule]) -> [Vec<u32>; 6] {
+    let mut phases: [Vec<u32>; 6] = Default::default();
+    let mut pending: Vec<(usize, usize, String)> = Vec::new();
+    let mut index = 0;
+    for entry in entries {
+        match entry {
+            Entry::Rule(links) => {
+                let actions = &links[0].actions;
+                let phase = usize::from(actions.phase.unwrap_or(2));
+                if actions.skip > 0 {
+                    rules[index].skip = Some(phases[phase].len() + 1 + actions.skip);
+                }
+                if let Some(marker) = &actions.skip_after {
+                    rules[index].skip = Some(usize::MAX);
+                    pending.push((index, phase, marker.clone()));
+                }
+                phases[phase].push(index as u32);
+                index += 1;
+            }
+            Entry::Marker(name) => pending.retain(|(rule, phase, wanted)| {
+                if wanted == name {
+                    rules[*rule].skip = Some(phases[*phase].len());
+                }
+                wanted != name
+            }),
+        }
+    }
+    phases
+}

@@ -1,0 +1,65 @@
+//! Rules as they run.
+
+use crate::operators::Operator;
+use crate::seclang::action::SetVar;
+use crate::seclang::target::Target;
+use crate::seclang::template::Template;
+
+use super::settings::Mode;
+
+/// What a rule stops, after defaults are filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Pass,
+    Deny,
+    Allow,
+    AllowPhase,
+    AllowRequest,
+}
+
+/// A change of the request's own settings.
+#[derive(Clone, Debug)]
+pub(crate) enum Control {
+    Remove(Vec<u32>),
+    RemoveTarget(Vec<u32>, Target),
+    BodyProcessor(String),
+    ForceBodyVariable(bool),
+    Engine(Mode),
+    RequestBodyAccess(bool),
+    ResponseBodyAccess(bool),
+}
+
+/// One condition of a rule and what follows when it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub targets: Vec<Target>,
+    pub except: Vec<Target>,
+    pub operator: Option<Operator>,
+    pub negated: bool,
+    /// The node of its transformation chain.
+    pub chain: usize,
+    /// With `multiMatch`, the node of each step of the chain, the plain value first.
+    pub stages: Vec<usize>,
+    pub capture: bool,
+    pub setvars: Vec<SetVar>,
+    pub controls: Vec<Control>,
+    pub msg: Option<Template>,
+    pub logdata: Option<Template>,
+    pub gate: Option<u32>,
+}
+
+/// A rule: all its links must hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub id: u32,
+    pub links: Vec<Link>,
+    pub effect: Effect,
+    pub status: u16,
+    pub log: bool,
+    pub severity: Option<u8>,
+    pub tags: Vec<String>,
+    /// Where the phase goes on after a match, as an index into the phase's list.
+    pub skip: Option<usize>,
+    /// Whether the first link decides by its gate alone that nothing can match.
+    pub gated: bool,
+}
