@@ -26,7 +26,7 @@ from ostiary.features.replies import (
     worded,
 )
 from ostiary.protos.messages import hcm
-from ostiary.wire import COOKIE_PREFIX, LOGOUT_PATH, REASON_KEY, SINCE_KEY, TRUST_METADATA
+from ostiary.wire import COOKIE_PREFIX, REASON_KEY, SINCE_KEY, TRUST_METADATA
 
 _PAGE: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
@@ -37,6 +37,8 @@ _NO_SCRIPT: Final = (
     "content-security-policy",
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 )
+_FRESHER: Final = ("www-authenticate", 'Bearer error="insufficient_user_authentication"')
+"""RFC 9470, section 3."""
 _STYLE: Final = "body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto}"
 
 
@@ -67,7 +69,7 @@ _STEP_UP: Final = _Withdrawal(
     "sign-in-again",
     "Sign in again",
     "This sign-in does not count any more.",
-    "Sign out here, then sign in again.",
+    "Sign in again; the sign-in host asks for it even where you are signed in.",
 )
 _ENDED: Final = _Withdrawal(
     "ostiary.session_ended",
@@ -100,25 +102,25 @@ def mini_guard_replies() -> hcm.LocalReplyConfig:
 
 
 def _of_a_person(listener: ListenerSite) -> Iterator[Reply]:
-    """A person whose session has ended is sent to sign in, as a stranger is."""
+    """A person who has to sign in, again or afresh, is sent there as a stranger is."""
     sign_in = listener.sign_in.origin if listener.sign_in else ""
     if sign_in:
-        person = both(details(_ENDED.details), navigation())
-        yield Reply(person, 302, "", headers=to_sign_in(listener, sign_in))
+        for one in (_ENDED, _STEP_UP):
+            person = both(details(one.details), navigation())
+            yield Reply(person, 302, "", headers=to_sign_in(listener, sign_in))
     for one in (_DENIED, _STEP_UP, _ENDED, _LIMITED):
         yield _for_people(one)
         yield _for_programs(one, sign_in)
 
 
 def _for_people(one: _Withdrawal) -> Reply:
-    out = f'<p><a href="{LOGOUT_PATH}">Sign out</a></p>' if one is _STEP_UP else ""
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{one.title}</title>'
         f"<style>{_STYLE}</style></head><body><main><h1>{one.title}</h1><p>{one.sentence}</p>"
         f'<dl><dt>Since</dt><dd id="since">{_SINCE}</dd>'
         f'<dt>Reason</dt><dd id="reason">{_REASON}</dd>'
         f'<dt>What can be done</dt><dd class="remedy">{one.remedy}</dd>'
-        f'<dt>Decision</dt><dd><code id="decision">{DECISION}</code></dd></dl>{out}</main>'
+        f'<dt>Decision</dt><dd><code id="decision">{DECISION}</code></dd></dl></main>'
         f"</body></html>\n"
     )
     seen = both(details(one.details), navigation())
@@ -130,7 +132,8 @@ def _for_programs(one: _Withdrawal, sign_in: str = "") -> Reply:
         f'{{"error":"{one.code}","message":"{one.sentence} {one.remedy}",'
         f'"reason":"{_REASON}","since":"{_SINCE}","decision":"{DECISION}"}}\n'
     )
-    asks = [challenge(sign_in)] if sign_in and one in {_STEP_UP, _ENDED} else []
+    asks = [challenge(sign_in)] if sign_in and one is _ENDED else []
+    asks += [_FRESHER] if one is _STEP_UP else []
     return Reply(details(one.details), one.status, text, _JSON, [NO_STORE, *asks])
 
 

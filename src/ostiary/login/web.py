@@ -31,6 +31,7 @@ Answer = Callable[[Visit], Awaitable[Response]]
 _STATUS: Final = {
     "host-unknown": 404,
     "cross-site": 403,
+    "access-withdrawn": 403,
     "busy": 503,
     "no-signing-key": 503,
     "token-too-large": 503,
