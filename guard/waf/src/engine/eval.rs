@@ -225,6 +225,9 @@ impl Transaction {
     }
 
     fn report(&mut self, rule: &Rule) {
+        if !rule.log && rule.effect == Effect::Pass {
+            return;
+        }
         let mut text = |of: fn(&Link) -> Option<&crate::seclang::template::Template>| {
             let template = rule.links.iter().find_map(of);
             let bytes = template

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::chains::Chains;
+use super::fold;
 use super::gates::GatesBuilder;
 use super::rule::{Control, Effect, Link, Rule};
 use super::settings::{Mode, Settings};
@@ -15,7 +16,7 @@ use crate::seclang::{Directive, Fault, Knob, RuleSet, Written};
 use crate::transforms::Transform;
 
 /// A rule with its chain, or a place to skip to.
-enum Entry {
+pub(super) enum Entry {
     Rule(Vec<Written>),
     Marker(String),
 }
@@ -26,6 +27,9 @@ pub(super) fn plan(set: &RuleSet, settings: Settings) -> Result<Plan, Vec<Fault>
     limits.mode = settings.mode.unwrap_or(limits.mode);
     limits.body = settings.body_limit.unwrap_or(limits.body);
     updates(set, &mut entries).map_err(|fault| vec![fault])?;
+    if let Some(level) = settings.paranoia {
+        fold::paranoia(&mut entries, level);
+    }
     if settings.decode_overlong {
         widen(&mut entries);
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod chains;
 mod compile;
+mod fold;
 pub(crate) mod gates;
 pub(crate) mod needs;
 pub(crate) mod rule;
