@@ -129,8 +129,12 @@ fn main() {
     };
     let before = resident();
     let plan = load(Path::new(&folder));
-    let form: String =
-        (0..11).map(|index| format!("field{index}=Some+text+that+people+write%2C+with+a+comma+and+an+end.+Number+{index}&")).collect();
+    let field = |index: usize| {
+        format!(
+            "field{index}=Some+text+that+people+write%2C+with+a+comma+and+an+end.+Number+{index}"
+        )
+    };
+    let form = (0..11).map(field).collect::<Vec<_>>().join("&");
     measure(
         &plan,
         "GET",
@@ -153,7 +157,7 @@ fn main() {
         "POST",
         "/contact",
         "application/x-www-form-urlencoded",
-        form.trim_end_matches('&'),
+        &form,
     );
     let attack = "/things?id=1%20UNION%20SELECT%20user,password%20FROM%20users--";
     measure(&plan, "attack", "GET", attack, "text/plain", "");

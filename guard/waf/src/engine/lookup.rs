@@ -121,7 +121,12 @@ impl Transaction {
     }
 
     pub(super) fn set(&mut self, setvar: &SetVar, rule: u32) {
-        let variable = V::find(&setvar.collection).unwrap_or(V::Tx);
+        let tx = setvar.collection == "tx";
+        let variable = if tx {
+            V::Tx
+        } else {
+            V::find(&setvar.collection).unwrap_or(V::Tx)
+        };
         let name = self.expand(&setvar.name, rule);
         let key = stored(variable, &name);
         let (template, sign) = match &setvar.change {

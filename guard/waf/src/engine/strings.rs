@@ -116,7 +116,7 @@ impl Strings {
     pub fn form(&mut self, id: Id, plan: &Plan, chain: usize) -> Id {
         plan.chains.steps[chain]
             .iter()
-            .fold(id, |id, step| self.step(id, *step, &step.touches()))
+            .fold(id, |id, step| self.step(id, *step, step.touches()))
     }
 
     /// Whether a text in this form opens a gate.

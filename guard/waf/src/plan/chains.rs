@@ -54,7 +54,7 @@ impl Chains {
         for depth in 0..steps.len() {
             at = self.find(&steps[..=depth]).unwrap_or_else(|| {
                 let step = steps[depth];
-                let touches = step.touches();
+                let touches = *step.touches();
                 self.nodes.push(Node {
                     parent: at,
                     step,

@@ -11,6 +11,8 @@ mod path;
 mod text;
 mod wide;
 
+use std::sync::LazyLock;
+
 use crate::operators::class::Class;
 
 macro_rules! transforms {
@@ -30,8 +32,9 @@ macro_rules! transforms {
             }
 
             /// The bytes one of which a value needs to change.
-            pub fn touches(self) -> Class {
-                match self { $(Self::$variant => $touches,)* }
+            pub fn touches(self) -> &'static Class {
+                static KNOWN: LazyLock<Vec<Class>> = LazyLock::new(|| vec![$($touches,)*]);
+                &KNOWN[self as usize]
             }
 
             /// Append the result for a value.
