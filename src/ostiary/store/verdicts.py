@@ -193,7 +193,7 @@ class Verdicts:
             return order, [verdict_of(row) for row in connection.execute(query).mappings()]
 
     def expire(self, now: float) -> bool:
-        """What is over is lifted, and what was lifted long ago forgotten; True if any was lifted."""
+        """What is over is lifted, what was lifted long ago forgotten; True if any was lifted."""
         over = (VERDICTS.c.expires > 0) & (VERDICTS.c.expires <= now)
         query = select(VERDICTS).where(over, VERDICTS.c.lifted.is_(None)).limit(_EXPIRED)
         lifted = False
