@@ -10,6 +10,8 @@ import pytest
 from demo_process import Demo, running_demo
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from ostiary.proxy.guard import installed
+
 CHROMIUM = next(
     (p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None
 )
@@ -120,4 +122,24 @@ def test_no_cookie_of_ours_is_left_to_scripts(browser: Browser, demo: Demo) -> N
     assert ours
     assert all(c["httpOnly"] and c["secure"] and c["path"] == "/" for c in ours)
     assert not page.evaluate("document.cookie")
+    context.close()
+
+
+@pytest.mark.skipif(not installed(), reason="the wheel ostiary-guard is not installed")
+def test_a_live_page_ends_and_says_why(browser: Browser, demo: Demo) -> None:
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    sign_in(page, demo, "editor")
+    page.wait_for_function("live.readyState === EventSource.OPEN", timeout=5000)
+    demo.cli("verdict", "put", "user", "editor", "--reason", "demo")
+    try:
+        page.wait_for_selector("#ended >> text=withdrawn: demo, since 20", timeout=5000)
+        assert page.evaluate("live.readyState === EventSource.CLOSED")
+        page.reload()
+        assert "demo" in page.inner_text("body")
+        assert page.query_selector("#notes") is None
+    finally:
+        demo.cli("verdict", "lift", "user", "editor")
+    page.reload()
+    assert page.inner_text("#who") == "editor"
     context.close()

@@ -22,6 +22,7 @@ from ostiary.app.installation import Installation, free_port, open_installation,
 from ostiary.app.up import Say, Up
 from ostiary.demo.document import document
 from ostiary.demo.notes import serve
+from ostiary.proxy.guard import installed as guarded
 from ostiary.supervisor import Child
 
 HOST: Final = "notes.localhost"
@@ -110,7 +111,7 @@ def _ready(up: Up, port: int, passwords: dict[str, str], told: Told) -> None:
 def words(
     installation: Installation, port: int, passwords: dict[str, str], command: str
 ) -> list[str]:
-    """What a newcomer reads: addresses, accounts, a line for curl, four things to try."""
+    """What a newcomer reads: addresses, accounts, a line for curl, things to try."""
     url = f"https://{HOST}:{port}"
     state, ca = installation.state, shlex.quote(str(installation.ca_file))
     option = "" if state == Path.cwd() / ".ostiary" else f" --state {shlex.quote(str(state))}"
@@ -127,7 +128,7 @@ def words(
         "  Without a browser: nobody is signed in, so the answer is 401 and says where to go",
         f"    curl -i --cacert {ca} --resolve {HOST}:{port}:127.0.0.1 {url}/notes",
         "",
-        "  Four things to try",
+        "  Five things to try" if guarded() else "  Four things to try",
         "    1. Sign in as editor in two windows, write a note, and watch it arrive in the other.",
         "    2. Sign in as visitor in a private window, and read why you are refused.",
         "    3. Ask with the decision id of that page, and see what was looked at:",
@@ -135,6 +136,7 @@ def words(
         "    4. In the document, change [editors] to [editors, visitors] in the route's `access`",
         "       and save: it applies at once. Visitor is refused still, now by the service's own",
         "       `access`; change that too, and visitor is in.",
+        *_withdrawal(command, option),
         "",
         "  A browser warns about our own authority until you trust it:",
         f"    {command} trust install{option}",
@@ -143,4 +145,16 @@ def words(
         "",
         "  Ctrl-C ends it all.",
         "",
+    ]
+
+
+def _withdrawal(command: str, option: str) -> list[str]:
+    """The fifth thing to try, or why there is none."""
+    if not guarded():
+        return ["       A fifth, ending a live page, needs the guard (the wheel `ostiary-guard`)."]
+    return [
+        "    5. Withdraw trust while editor's page is open: it ends, and says why.",
+        f"         {command} verdict put user editor --reason demo{option}",
+        "       Then give it back, and load the page again:",
+        f"         {command} verdict lift user editor{option}",
     ]

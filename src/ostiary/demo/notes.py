@@ -58,11 +58,19 @@ placeholder="A new note" required maxlength="500" autocomplete="off" autofocus>
 <ul id="notes">{notes}</ul>
 <p><small>Open this page in a second window: a note that is written in one arrives in the other,
 over <a href="/live">one long response</a> that passes both gateways.</small></p>
-<script>new EventSource("/live").onmessage = e => {{
+<p id="ended" role="alert"></p>
+<script>const live = new EventSource("/live");
+live.onmessage = e => {{
   const note = JSON.parse(e.data), item = document.createElement("li");
   item.textContent = note.text + " \N{EM DASH} " + note.by;
   document.getElementById("notes").append(item)
-}}</script></html>"""
+}};
+live.addEventListener("revoked", e => {{
+  live.close();
+  const said = JSON.parse(e.data);
+  document.getElementById("ended").textContent =
+    "Your access was withdrawn: " + said.reason + ", since " + said.since
+}})</script></html>"""
 
 
 class Notes:
