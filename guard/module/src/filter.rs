@@ -10,7 +10,7 @@ use crate::abi::{Attribute, Http};
 use crate::credential;
 use crate::ending::{self, Refusal};
 use crate::handle::Handle;
-use crate::live::Live;
+use crate::live::{Live, speaks_grpc};
 use crate::process::{Process, process};
 use crate::roles::{Role, RouteSettings, Then};
 use crate::told;
@@ -40,12 +40,11 @@ impl Filter {
             stream.answer(http);
             return false;
         }
-        self.live.asked(http);
         match self.admit(http, self.route(http)) {
             Ok(()) => true,
             Err(refusal) => {
                 self.live.over();
-                ending::refuse(http, self.live.is_grpc(), &refusal);
+                ending::refuse(http, speaks_grpc(http), &refusal);
                 false
             }
         }
@@ -130,7 +129,7 @@ impl Filter {
         let now = process.now_ms();
         let handle = Arc::new(Handle::new(http.scheduler(), http.worker(), auth_ms));
         let stream: Arc<dyn Cut> = Arc::<Handle>::clone(&handle);
-        self.live.open(handle);
+        self.live.open(http, handle);
         let link = |subject: Arc<Subject>| {
             let (id, standing) = subject.link(&process.table, now, &stream);
             self.live.linked(subject, id);

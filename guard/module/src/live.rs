@@ -47,21 +47,14 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// What the request asks for says how it will sound.
-    pub(crate) fn asked(&self, http: &Http<'_>) {
-        let header = |name| http.header(Headers::Request, name).unwrap_or_default();
+    /// Verdicts reach the stream through `handle` from now on. What the request asks for says how it
+    /// will sound.
+    pub(crate) fn open(&self, http: &Http<'_>, handle: Arc<Handle>) {
+        let upgrade = http.header(Headers::Request, "upgrade").unwrap_or_default();
         self.grpc.set(speaks_grpc(http));
         // Envoy shows the filters an upgrade in the words of HTTP/1.1, whatever the client speaks.
         self.websocket
-            .set(header("upgrade").eq_ignore_ascii_case(b"websocket"));
-    }
-
-    pub(crate) fn is_grpc(&self) -> bool {
-        self.grpc.get()
-    }
-
-    /// Verdicts reach the stream through `handle` from now on.
-    pub(crate) fn open(&self, handle: Arc<Handle>) {
+            .set(upgrade.eq_ignore_ascii_case(b"websocket"));
         if self.handle.set(handle).is_ok() {
             process().streams.fetch_add(1, Ordering::Relaxed);
         }
@@ -72,6 +65,9 @@ impl Live {
     }
 
     pub(crate) fn answered(&self, http: &Http<'_>, end: bool) {
+        if self.handle.get().is_none() {
+            return;
+        }
         let header = |name| http.header(Headers::Response, name).unwrap_or_default();
         let kind = header("content-type");
         let sound = if self.websocket.get() && header(":status") == b"101" {

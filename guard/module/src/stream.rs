@@ -52,6 +52,8 @@ struct Line {
     heard_ms: u64,
     next_try_ms: u64,
     wait_ms: u64,
+    /// The gRPC status of the last refusal; said once.
+    refused: Option<String>,
 }
 
 impl VerdictStream {
@@ -174,25 +176,26 @@ impl VerdictStream {
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     ) {
         let mut open = false;
+        let mut refused = None;
         for (name, value) in headers {
             match name {
                 b":status" => open = value == b"200",
-                b"grpc-status" if value != b"0" => {
-                    open = false;
-                    let value = String::from_utf8_lossy(value);
-                    log(
-                        Level::Warn,
-                        &format!("ostiary guard: refused with gRPC status {value}"),
-                    );
-                    break;
-                }
+                b"grpc-status" if value != b"0" => refused = Some(value),
                 _ => {}
             }
         }
         let mut line = self.line();
         if line.stream.is_none_or(|known| known == stream) {
-            line.open = open;
+            line.open = open && refused.is_none();
         }
+        let refused = refused.map(|status| String::from_utf8_lossy(status).into_owned());
+        if let Some(status) = &refused
+            && line.refused != refused
+        {
+            let text = format!("ostiary guard: the control plane refuses: gRPC status {status}");
+            log(Level::Warn, &text);
+        }
+        line.refused = refused;
     }
 
     pub(crate) fn data(&self, stream: u64, bytes: &[u8]) {
