@@ -27,6 +27,8 @@ from ostiary.trust.verdict import Effect, Kind, Verdict
 
 _DISABLED: Final = "account-disabled"
 _SOURCE: Final = "accounts"
+_BEFORE: Final = 0.001
+"""Seconds; the resolution of the guards."""
 
 
 class Accounts:
@@ -84,7 +86,9 @@ class Accounts:
         with self._database.write() as connection:
             _change(connection, name, {"disabled": True})
             kill_account(connection, name, _DISABLED, now)
-            verdict = Verdict(uuid4(), Kind.USER, name, Effect.DENY, _DISABLED, _SOURCE, now)
+            # Of two verdicts as severe the older one speaks: the cause, not what came of it.
+            since = now - _BEFORE
+            verdict = Verdict(uuid4(), Kind.USER, name, Effect.DENY, _DISABLED, _SOURCE, since)
             known = _of_disabling(connection, name)
             return put_in(connection, known[0] if known else verdict, who, _DISABLED, now)
 
