@@ -108,16 +108,16 @@ impl Table {
 
     pub(crate) fn hold(&self, hash: Hash, mut entry: Entry) -> Put {
         let mut stripe = self.stripe(hash);
-        if let Some(held) = stripe.held.get_mut(&hash) {
-            if let Some(old) = held.all_mut().iter_mut().find(|one| one.id == entry.id) {
-                if old.round != entry.round {
-                    self.in_round.fetch_add(1, Ordering::AcqRel);
-                }
-                let same = old.same(&entry);
-                keep_bucket(old, &mut entry);
-                *old = entry;
-                return if same { Put::Same } else { Put::New };
+        if let Some(held) = stripe.held.get_mut(&hash)
+            && let Some(old) = held.all_mut().iter_mut().find(|one| one.id == entry.id)
+        {
+            if old.round != entry.round {
+                self.in_round.fetch_add(1, Ordering::AcqRel);
             }
+            let same = old.same(&entry);
+            keep_bucket(old, &mut entry);
+            *old = entry;
+            return if same { Put::Same } else { Put::New };
         }
         let full = self.in_round.load(Ordering::Acquire) >= self.most
             || self.entries.load(Ordering::Acquire) >= self.most.saturating_mul(2);
@@ -208,10 +208,10 @@ impl Table {
 
 /// A limit that is put again goes on counting where it was.
 fn keep_bucket(old: &Entry, new: &mut Entry) {
-    if let (Some(old), Some(new)) = (&old.bucket, &mut new.bucket) {
-        if (old.rate, old.per_ms) == (new.rate, new.per_ms) {
-            *new = Arc::clone(old);
-        }
+    if let (Some(old), Some(new)) = (&old.bucket, &mut new.bucket)
+        && (old.rate, old.per_ms) == (new.rate, new.per_ms)
+    {
+        *new = Arc::clone(old);
     }
 }
 
