@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,8 +28,18 @@ LIVE = "/live"
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("trust") / "state") as running:
-        yield running
+    # Not on the usual port: while its gateway is killed another test's demo could take it, and
+    # then two gateways of different demos would share it.
+    with contextlib.ExitStack() as held:
+        taken = held.enter_context(socket.socket())
+        with contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", 8443))
+            taken.listen()
+        running = running_demo(tmp_path_factory.mktemp("trust") / "state")
+        demo = held.enter_context(running)
+        taken.close()
+        assert demo.port != 8443
+        yield demo
 
 
 @pytest.fixture
