@@ -87,7 +87,8 @@ def mint(key: SigningKey, issuer: str, subject: Subject, now: float, assertion_i
     The cookie is kept short: every request carries it, and each byte costs the proxy time.
     """
     end = subject.session.created + subject.door.sign_in.lifetimes.absolute
-    issued = int(now)
+    # Never before the sign-in that it tells of: a mini gateway compares that with a step-up.
+    issued = max(int(now), int(subject.session.created))
     who = _who(issuer, subject, issued)
     assertion = _sign(
         key,

@@ -63,6 +63,15 @@ def test_each_token_has_its_own_type_and_audience() -> None:
     assert session.claims["how"] == "local password 1000 pwd"
 
 
+def test_no_token_is_older_than_the_sign_in_it_tells_of() -> None:
+    """A sign-in that answers a step-up of the same second counts from the next one on."""
+    subject = replace(SUBJECT, session=replace(SUBJECT.session, created=1101.0))
+    minted = mint(KEY, "ostiary", subject, 1100.7, ID)
+    session = jwt.decode(minted.token, KEY.key)
+    inner = jwt.decode(session.claims["assertion"], KEY.key)
+    assert [one.claims["iat"] for one in (session, inner)] == [1101, 1101]
+
+
 def test_no_token_outlives_the_session() -> None:
     minted = mint(KEY, "ostiary", SUBJECT, 4580.0, ID)
     assert jwt.decode(minted.token, KEY.key).claims["exp"] == 4600
