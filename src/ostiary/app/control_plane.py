@@ -11,7 +11,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
@@ -120,7 +120,7 @@ class _ControlPlane:
         self._writer = Writer(self._stores.decisions)
         self._specs: list[ProxySpec] = []
         self._guards = Guards(
-            self._stores.verdicts, self._known, installation.verdicts_socket, installation.fanout
+            self._stores.verdicts, self._proxies, installation.verdicts_socket, installation.fanout
         )
         self._guard = installed()
         self._settling: asyncio.Task[None] | None = None
@@ -314,9 +314,13 @@ class _ControlPlane:
     def _secret(self, _proxy: str, name: str) -> Resource | None:
         return self._serving.secrets.get(name)
 
-    def _known(self, proxy: str) -> bool:
+    def _proxies(self) -> Collection[str]:
+        """Those of the accepted revision."""
         revision = self._ledger.revision
-        return revision is not None and proxy in revision.snapshot.views
+        return revision.snapshot.views if revision is not None else ()
+
+    def _known(self, proxy: str) -> bool:
+        return proxy in self._proxies()
 
     def _visible(self, proxy: str) -> Visible | None:
         """What `proxy` keeps for the time when we are away."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -31,14 +32,18 @@ class Guards:
     """Lives on the control plane's event loop."""
 
     def __init__(
-        self, verdicts: Verdicts, known: Callable[[str], bool], socket: Path, fanout: str
+        self, verdicts: Verdicts, proxies: Callable[[], Collection[str]], socket: Path, fanout: str
     ) -> None:
-        """`socket` is where `login` knocks; `fanout` a URL, or empty for a single control plane."""
+        """`proxies()` are those of the accepted revision; `socket` is where `login` knocks.
+
+        `fanout` is a URL, or empty for a single control plane.
+        """
         self.verdicts = verdicts
+        self._proxies = proxies
         self._socket = socket
         self._begun = time.monotonic()
         self._fanout = ValkeyFanout(fanout) if fanout else None
-        self.hub = Hub(verdicts, known, fanout=self._fanout)
+        self.hub = Hub(verdicts, lambda one: one in proxies(), fanout=self._fanout)
 
     async def run(self) -> None:
         """Serves until cancelled."""
@@ -51,9 +56,15 @@ class Guards:
                 await self._fanout.close()
 
     async def told(self, seq: int) -> Receipt:
-        """What the store has up to `seq` is enforced by all, or they are named, after a second."""
+        """What the store has up to `seq` is enforced by all, or they are named, after a second.
+
+        A proxy that should be there and whose guard is not connected is among those named: it may
+        be serving, by what it knew before.
+        """
         await self.hub.push()
-        return await self.hub.settled(seq, _PATIENCE)
+        receipt = await self.hub.settled(seq, _PATIENCE)
+        missing = {*receipt.missing, *self._proxies()} - {*receipt.enforced}
+        return replace(receipt, missing=tuple(sorted(missing)))
 
     def status(self) -> dict[str, Status]:
         """By proxy; of several Envoys with one id, the one that is furthest behind."""

@@ -59,20 +59,20 @@ class Withdrawals:
 
     async def open_sessions(self, account: str | None) -> Sequence[OpenSession]:
         """Sessions that were not ended, the newest first."""
-        found = await self._do(lambda: self.sessions.alive(account, time.time()))
+        found = await self._do(lambda: self.sessions.alive(account))
         return [
             OpenSession(one.sid, one.account, one.provider, one.assurance, one.created)
             for one in found
         ]
 
     async def kill_session(self, sid: str) -> Reached:
-        """The session is dead on every host; `Refused` when it is not alive."""
+        """The session is dead on every host, whether or not it was before; `Refused` for none."""
         now = time.time()
         seq = await self._do(lambda: self.sessions.kill(sid, "ended-by-administrator", now))
         if seq is None:
             raise Refused(
                 "session-unknown",
-                f"no session {sid!r} is alive",
+                f"there is no session {sid!r}",
                 "`ostiary session list` names them all",
             )
         return await self._reached(seq)

@@ -60,7 +60,7 @@ class SessionsPort(Protocol):
         """A new token for a handle."""
 
     def kill(self, sid: str, reason: str, now: float, /) -> int | None:
-        """No token is minted for `sid` any more; the number of the verdict, None if it was dead."""
+        """No token is minted for `sid` any more; the number of the verdict, None for no session."""
 
     def sweep(self, before: float, now: float, /) -> None:
         """What is over is gone."""

@@ -59,7 +59,7 @@ class SignOut:
         enforce = self._stores.enforce
         if enforce is None:
             return False, ""
-        if number is None:
+        if number is None:  # there was no session whose tokens could count
             return True, ""
         try:
             reached = await enforce(number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from math import ceil, floor
 from typing import TypeVar
 
 from sqlalchemy import delete, func, insert, select
@@ -32,7 +33,7 @@ from ostiary.identity.rotation import (
 )
 from ostiary.store.database import Database
 from ostiary.store.people import CODES, HANDLES, SESSIONS, find_account
-from ostiary.store.verdicts import about, session_ended
+from ostiary.store.verdicts import about, newest_about, session_ended
 from ostiary.trust.verdict import Effect, Kind, Verdict, standing
 
 T = TypeVar("T")
@@ -55,6 +56,11 @@ class Sessions:
             if replaces is not None:
                 _kill(connection, replaces, "signed-in-again", session.created)
             held = _held(connection, session, session.created)
+            if held is not None and held.effect is Effect.STEP_UP:
+                # Asked for in this very second: this sign-in is the answer to it, and its token
+                # has to say so. It counts whole seconds, and the guard compares.
+                session = replace(session, created=float(ceil(session.created)))
+                held = _held(connection, session, session.created)
             if held is not None:
                 raise Refused(
                     "access-withdrawn",
@@ -141,14 +147,15 @@ class Sessions:
     def kill(self, sid: str, reason: str, now: float) -> int | None:
         """No token is minted for `sid` any more, on any host, and no guard lets it pass.
 
-        The number of that verdict, or None when the session was dead already.
+        The number of that verdict, of an older one when it was dead already; None when there is
+        no such session.
         """
         with self._database.write() as connection:
             return _kill(connection, sid, reason, now)
 
-    def alive(self, account: str | None, now: float) -> list[Session]:
+    def alive(self, account: str | None) -> list[Session]:
         """Sessions that were not ended, the newest first; of one account or of all."""
-        query = select(SESSIONS).where(SESSIONS.c.dead.is_(None), SESSIONS.c.created <= now)
+        query = select(SESSIONS).where(SESSIONS.c.dead.is_(None))
         if account is not None:
             query = query.where(SESSIONS.c.account == account)
         with self._database.read() as connection:
@@ -174,7 +181,7 @@ def kill_account(connection: Connection, account: str, reason: str, now: float) 
 def _kill(connection: Connection, sid: str, reason: str, now: float) -> int | None:
     alive = (SESSIONS.c.sid == sid) & SESSIONS.c.dead.is_(None)
     if not connection.execute(change(SESSIONS).where(alive).values(dead=reason)).rowcount:
-        return None
+        return newest_about(connection, Kind.SESSION, sid)
     return session_ended(connection, sid, reason, now, "sessions")
 
 
@@ -185,7 +192,8 @@ def _held(connection: Connection, session: Session, now: float) -> Verdict | Non
         (Kind.SESSION, session.sid),
         (Kind.PROVIDER, session.provider),
     ]
-    found = standing(about(connection, keys), now, session.created)
+    # As the guard compares it: a token says in whole seconds when somebody signed in.
+    found = standing(about(connection, keys), now, floor(session.created))
     return found if found is not None and found.effect is not Effect.LIMIT else None
 
 

@@ -99,6 +99,12 @@ def about(connection: Connection, keys: Sequence[tuple[Kind, str]]) -> list[Verd
     return found
 
 
+def newest_about(connection: Connection, kind: Kind, key: str) -> int | None:
+    """The number of the newest change of a verdict about `key`, within a transaction."""
+    query = select(func.max(VERDICTS.c.seq)).where(VERDICTS.c.kind == kind, VERDICTS.c.key == key)
+    return connection.execute(query).scalar()
+
+
 def session_ended(connection: Connection, sid: str, reason: str, now: float, who: str) -> int:
     """Every guard refuses `sid` from now on, within the transaction that made it dead."""
     verdict = Verdict(

@@ -130,7 +130,7 @@ def test_who_does_not_enforce_it_yet_is_named(api: Api, state: Path) -> None:
 def test_sessions_are_listed_and_killed(api: Api, state: Path) -> None:
     assert "nobody is signed in" in command("session", "list", "--state", state).err
     said = command("session", "kill", "s1", "--state", state)
-    assert (said.code, "no session 's1' is alive" in said.err) == (1, True)
+    assert (said.code, "there is no session 's1'" in said.err) == (1, True)
 
 
 def test_a_generated_password_is_printed_alone(api: Api, state: Path) -> None:

@@ -71,7 +71,8 @@ def test_an_unknown_code_is_nothing(sessions: Sessions) -> None:
 def test_a_dead_session_redeems_and_refreshes_nothing(sessions: Sessions) -> None:
     sessions.redeem(REDEEM, mint)
     assert sessions.kill("sid", "signed-out", 5.0) == 1
-    assert sessions.kill("sid", "again", 6.0) is None
+    assert sessions.kill("sid", "again", 6.0) == 1  # it is the same verdict
+    assert sessions.kill("nobody", "x", 6.0) is None
     assert sessions.refresh(REFRESH, mint) == Ended("signed-out", kill=True)
     person = sessions.person("sid")
     assert person is not None
