@@ -6,6 +6,7 @@ Fed by every room that names a workload; feeds certificates, RBAC principals and
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ostiary.errors import Refused
@@ -31,6 +32,15 @@ def service_id(trust_domain: str, service: Key) -> str:
 def control_plane_id(trust_domain: str) -> str:
     """The id of every control-plane replica."""
     return f"spiffe://{trust_domain}/ostiary/control-plane"
+
+
+def peer(auth_context: Mapping[str, Iterable[bytes]]) -> str:
+    """The one SPIFFE id of a peer's verified certificate, as gRPC tells of it.
+
+    Empty when there is no certificate, or not exactly one id in it.
+    """
+    names = list(auth_context.get("peer_spiffe_id", ()))
+    return names[0].decode() if len(names) == 1 else ""
 
 
 def login_id(trust_domain: str) -> str:

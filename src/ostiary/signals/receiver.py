@@ -12,6 +12,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 
+from ostiary.certs.spiffe import peer
 from ostiary.compiler.logs import STREAM
 from ostiary.plan.record import ALLOWS_LOG, DENIALS_LOG, DecisionRecord
 from ostiary.signals.export import export_request
@@ -74,9 +75,3 @@ def _log(attributes: Any) -> str:
         if one.key == STREAM:
             return _STREAM.get(one.value.string_value, DENIALS_LOG)
     return DENIALS_LOG
-
-
-def peer(auth_context: Any) -> str:
-    """The one SPIFFE id of a peer's verified certificate; empty when there is none, or several."""
-    names = list(auth_context.get("peer_spiffe_id", ()))
-    return names[0].decode() if len(names) == 1 else ""

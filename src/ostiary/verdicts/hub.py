@@ -16,6 +16,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
+from ostiary.certs.spiffe import peer
 from ostiary.errors import OstiaryError
 from ostiary.verdicts import frames
 from ostiary.verdicts.encoded import Encoded
@@ -179,7 +180,7 @@ class Hub:
             await _deny(context, line.proxy)
 
     async def _admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
-        proxy = _peer(context.auth_context())
+        proxy = peer(context.auth_context())
         deadline = time.monotonic() + _FIRST_REVISION
         while not self._known(proxy):
             if self._began or not proxy or time.monotonic() > deadline:
@@ -263,9 +264,3 @@ async def _deny(context: grpc.aio.ServicerContext[Any, Any], proxy: str) -> Neve
         f"{proxy or 'a peer without a SPIFFE id'} is no proxy of this control plane",
     )
     raise AssertionError("grpc's abort does not return")
-
-
-def _peer(auth_context: Any) -> str:
-    """The one SPIFFE id of a peer's verified certificate; empty when there is none, or several."""
-    names = list(auth_context.get("peer_spiffe_id", ()))
-    return names[0].decode() if len(names) == 1 else ""
