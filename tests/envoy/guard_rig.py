@@ -178,13 +178,16 @@ def _resources(folder: Path, ports: dict[str, int], application: Origin) -> Tree
 
 def _filters() -> dict[str, list[Tree]]:
     jwks = {"keys": [KEY.as_dict(private=False)]}
-    both = {"issuer": ISSUER, "jwks": jwks, "token_lifetime": 60, "absolute_lifetime": 3600}
+    both = {"issuer": ISSUER, "jwks": jwks, "token_lifetime": 60}
     both |= {"skew": 5, "cookie": COOKIE, "prefix": "__Host-ostiary-"}
     more = {"lifetime": 30, "offline_grace": 300, "header": "x-ostiary-handover"}
     mini: Tree = {"issuer": ISSUER, "jwks": jwks, "audience": MINI, "lifetime": 300, "skew": 5}
     mini |= {"offline_grace": 0, "header": "x-ostiary-assertion", "route": {"risk": True}}
     return {
-        "edge": [module("who", both), module("handover", both | more)],
+        "edge": [
+            module("who", both | {"absolute_lifetime": 3600}),
+            module("handover", both | more),
+        ],
         "open": [module("address", {"prefix": "__Host-ostiary-"})],
         "mini": [module("assertion", mini)],
     }

@@ -110,8 +110,6 @@ struct HandoverSettings {
     lifetime: i64,
     skew: i64,
     token_lifetime: i64,
-    #[allow(dead_code, reason = "said by the compiler for both roles alike")]
-    absolute_lifetime: i64,
     offline_grace: i64,
     cookie: String,
     prefix: String,

@@ -238,7 +238,7 @@ impl Session {
         table.sweep(now_ms);
         let mut step = Step::default();
         let whole = self.arriving.is_none() && !self.epoch.is_empty();
-        if whole && self.applied >= beat.seq {
+        if whole && self.applied == beat.seq {
             table.confirm(mono_ms);
             if !self.acknowledged {
                 step.answer = Some(self.acknowledge(table));

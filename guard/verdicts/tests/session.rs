@@ -157,6 +157,12 @@ fn a_heartbeat_confirms_only_what_is_held() {
     assert_eq!(world.table.age_ms(20), Some(10));
     let _ = world.tell(beat(3), 30).unwrap();
     assert_eq!(world.table.age_ms(30), Some(0));
+    let _ = world.tell(beat(2), 40).unwrap();
+    assert_eq!(
+        world.table.age_ms(40),
+        Some(10),
+        "who knows less confirms nothing"
+    );
 }
 
 #[test]

@@ -28,7 +28,7 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:
     if not listener.guard:
         return ()
     return (
-        Filter(Stage.WHO, Stage.WHO.slot, filling(Role.WHO, _tokens(listener))),
+        Filter(Stage.WHO, Stage.WHO.slot, filling(Role.WHO, _shown(listener))),
         Filter(Stage.TRUST, Stage.TRUST.slot, filling(Role.ADDRESS, {"prefix": COOKIE_PREFIX})),
         Filter(Stage.HANDOVER, Stage.HANDOVER.slot, filling(Role.HANDOVER, _handed(listener))),
     )
@@ -78,11 +78,15 @@ def _tokens(listener: ListenerSite) -> dict[str, Any]:
         "issuer": listener.issuer,
         "jwks": json.loads(listener.jwks),
         "token_lifetime": listener.token_lifetime,
-        "absolute_lifetime": listener.absolute_lifetime,
         "skew": CLOCK_SKEW,
         "cookie": SESSION_COOKIE,
         "prefix": COOKIE_PREFIX,
     }
+
+
+def _shown(listener: ListenerSite) -> dict[str, Any]:
+    """The same, and for how long one that is over still proves "not a stranger"."""
+    return {**_tokens(listener), "absolute_lifetime": listener.absolute_lifetime}
 
 
 def _handed(listener: ListenerSite) -> dict[str, Any]:
