@@ -99,56 +99,40 @@ pub(super) fn sql_hex(input: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// How the two bytes of `%uhhhh` become one.
+pub(super) type Narrow = fn(u8, u8) -> u8;
+
 /// Decode `%hh` and `+`; what is not an escape stays.
 pub(crate) fn url(input: &[u8], out: &mut Vec<u8>) {
-    let mut at = 0;
-    while at < input.len() {
-        match input[at] {
-            b'%' => {
-                if let Some(byte) = hex_pair(input, at + 1) {
-                    out.push(byte);
-                    at += 3;
-                    continue;
-                }
-                out.push(b'%');
-            }
-            b'+' => out.push(b' '),
-            byte => out.push(byte),
-        }
-        at += 1;
-    }
+    url_with(input, out, None);
 }
 
 /// As [`url`], and `%uhhhh`: the low byte, full-width forms as their ASCII.
 pub(super) fn url_uni(input: &[u8], out: &mut Vec<u8>) {
-    url_with(input, out, low_byte);
+    url_with(input, out, Some(low_byte));
 }
 
-pub(super) fn url_with(input: &[u8], out: &mut Vec<u8>, narrow: fn(u8, u8) -> u8) {
+pub(super) fn url_with(input: &[u8], out: &mut Vec<u8>, narrow: Option<Narrow>) {
     let mut at = 0;
     while at < input.len() {
-        match input[at] {
-            b'%' if matches!(input.get(at + 1), Some(b'u' | b'U')) => {
-                if let (Some(high), Some(low)) = (hex_pair(input, at + 2), hex_pair(input, at + 4))
-                {
-                    out.push(narrow(high, low));
-                    at += 6;
-                    continue;
-                }
-                out.push(b'%');
-            }
-            b'%' => {
-                if let Some(byte) = hex_pair(input, at + 1) {
-                    out.push(byte);
-                    at += 3;
-                    continue;
-                }
-                out.push(b'%');
-            }
-            b'+' => out.push(b' '),
-            byte => out.push(byte),
+        let (byte, length) = match input[at] {
+            b'%' => escaped(input, at, narrow).unwrap_or((b'%', 1)),
+            b'+' => (b' ', 1),
+            byte => (byte, 1),
+        };
+        out.push(byte);
+        at += length;
+    }
+}
+
+/// The byte that the escape at `at` stands for, and how long it is.
+fn escaped(input: &[u8], at: usize, narrow: Option<Narrow>) -> Option<(u8, usize)> {
+    match (narrow, input.get(at + 1)) {
+        (Some(narrow), Some(b'u' | b'U')) => {
+            let (high, low) = (hex_pair(input, at + 2)?, hex_pair(input, at + 4)?);
+            Some((narrow(high, low), 6))
         }
-        at += 1;
+        _ => Some((hex_pair(input, at + 1)?, 3)),
     }
 }
 

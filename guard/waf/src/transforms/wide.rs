@@ -5,7 +5,7 @@ use super::decode::{low_byte, url_with};
 /// As `urlDecodeUni`, and look-alikes of path and shell characters become those; overlong UTF-8 is decoded.
 pub(super) fn url(input: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
-    url_with(input, out, look_alike);
+    url_with(input, out, Some(look_alike));
     shorten(out, start);
 }
 
