@@ -123,7 +123,7 @@ def test_every_command_and_option_exists(page: Path) -> None:
             assert program in PROGRAMS | {"cd"}, program
             continue
         command = [word for word in words[:2] if word.isalpha() and word.islower()]
-        command = command if command[:1] in (["user"], ["trust"]) else words[:1]
+        command = command if command[:1] in (["user"], ["trust"], ["verdict"]) else words[:1]
         page_of_help = help_of(*command)
         for option in (word for word in words if word.startswith("--")):
             assert f" {option} " in page_of_help, (command, option)

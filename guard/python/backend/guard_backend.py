@@ -52,7 +52,7 @@ def build_sdist(folder: str, options: Options = None) -> str:
 def get_requires_for_build_wheel(options: Options = None) -> list[str]:
     """Nothing more from the index; raises where the machine has no Rust."""
     if shutil.which("cargo") is None:
-        raise RuntimeError("ostiary-guard needs cargo (Rust 1.85 or newer) to be built")
+        raise RuntimeError("ostiary-guard needs cargo (Rust 1.88 or newer) to be built")
     return []
 
 
