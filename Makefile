@@ -12,7 +12,7 @@ check: ## under a minute: style, types, import contracts, unit, golden and meani
 	.venv/bin/ruff check --quiet
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	.venv/bin/pytest -q -n 2 tests/house tests/unit tests/golden tests/meaning
+	.venv/bin/pytest -q -n 4 -m "not services" tests/house tests/unit tests/golden tests/meaning
 
 test: ## everything, real Envoy and browser included
 	@tools/bootstrap dev

@@ -17,7 +17,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if getattr(metafunc.module, _ON_SQLITE_ONLY, False):
         return
     if "database" in metafunc.fixturenames or "store_url" in metafunc.fixturenames:
-        metafunc.parametrize("backend", ["sqlite", "postgres"], indirect=True)
+        on_postgres = pytest.param("postgres", marks=pytest.mark.services)
+        metafunc.parametrize("backend", ["sqlite", on_postgres], indirect=True)
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,8 @@ from ostiary.verdicts import encoded
 from ostiary.verdicts.hub import HEARTBEAT, Hub
 from ostiary.verdicts.messages import FromGuard
 
+pytestmark = pytest.mark.services
+
 NOW = 1_800_000_000.0
 
 

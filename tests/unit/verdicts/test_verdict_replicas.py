@@ -21,6 +21,8 @@ from ostiary.trust.verdict import Effect, Kind, Verdict
 from ostiary.verdicts.fanout import ValkeyFanout
 from ostiary.verdicts.hub import Hub
 
+pytestmark = pytest.mark.services
+
 NOW = 1_800_000_000.0
 
 
