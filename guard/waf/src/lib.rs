@@ -16,11 +16,13 @@ mod plan;
 mod seclang;
 mod transforms;
 
+pub use engine::conditions::Conditions;
 pub use engine::outcome::{Match, Outcome};
 pub use engine::request::{RequestHead, ResponseHead};
 pub use engine::transaction::Transaction;
-pub use plan::Plan;
+pub use plan::exclusion::Exclusion;
 pub use plan::settings::{Exhausted, Mode, Settings};
+pub use plan::{Plan, RuleInfo};
 pub use seclang::files::{Files, NoFiles, Source};
 pub use seclang::{Fault, RuleSet};
 

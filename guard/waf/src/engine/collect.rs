@@ -7,27 +7,25 @@ use crate::seclang::variable::Variable as V;
 
 impl Transaction {
     pub(super) fn collect_head(&mut self, head: &RequestHead<'_>) {
-        let path_end = memchr::memchr(b'?', head.uri).unwrap_or(head.uri.len());
-        let (raw_path, query) = (
-            &head.uri[..path_end],
-            head.uri.get(path_end + 1..).unwrap_or_default(),
-        );
-        let uri = without_origin(head.uri);
-        let path = &uri[..uri.len().saturating_sub(head.uri.len() - raw_path.len())];
+        let open = self.open_target(head.uri);
+        let uri = without_origin(&open);
+        let path = uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let query_at = memchr::memchr(b'?', head.uri).map_or(head.uri.len(), |at| at + 1);
+        let open_query = &open[query_at.min(open.len())..];
         let base = path
             .rsplit(|byte| matches!(byte, b'/' | b'\\'))
             .next()
             .unwrap_or_default();
-        let line = [head.method, b" ", head.uri, b" ", head.protocol].concat();
+        let line = [head.method, b" ", &open, b" ", head.protocol].concat();
         let singles: [(V, &[u8]); 10] = [
             (V::RequestMethod, head.method),
             (V::RequestUri, uri),
-            (V::RequestUriRaw, head.uri),
+            (V::RequestUriRaw, &open),
             (V::RequestFilename, path),
             (V::RequestBasename, base),
             (V::RequestLine, &line),
             (V::RequestProtocol, head.protocol),
-            (V::QueryString, query),
+            (V::QueryString, open_query),
             (V::RemoteAddr, head.remote.as_bytes()),
             (V::UniqueId, head.id.as_bytes()),
         ];
@@ -46,7 +44,7 @@ impl Transaction {
         } else if kind.starts_with(b"multipart/form-data") {
             "MULTIPART".clone_into(&mut self.processor);
         }
-        match form::parse(query, self.plan.limits.arguments) {
+        match form::parse(&head.uri[query_at..], self.plan.limits.arguments) {
             Ok(arguments) => self.arguments(arguments, V::ArgsGet, V::ArgsGetNames),
             Err(fault) => self.broken(&fault),
         }
@@ -67,6 +65,8 @@ impl Transaction {
         }
         if lower == "cookie" {
             shown = self.cookies(value);
+        } else if lower == "referer" {
+            shown = self.open_target(value).into_owned();
         } else if lower == "content-type" && self.content_type.is_empty() {
             self.content_type = value.to_vec();
         }
@@ -97,8 +97,9 @@ impl Transaction {
 
     fn arguments(&mut self, arguments: Vec<(Vec<u8>, Vec<u8>)>, values: V, names: V) {
         for (name, value) in arguments {
-            let lower = String::from_utf8_lossy(&name).to_ascii_lowercase();
-            if !self.plan.settings.secret_arguments.contains(&lower) {
+            if self.is_secret_argument(&name) {
+                self.keep_secret(&value);
+            } else {
                 self.put(values, &name, &value);
             }
             self.put(names, &name, &name);
@@ -151,10 +152,14 @@ impl Transaction {
             "MULTIPART" => multipart::parse(body, &self.content_type, most),
             _ => Parts::default(),
         };
-        if self.processor == "URLENCODED" || self.force_body {
-            self.put(V::RequestBody, b"", body);
-        }
         self.take(parts);
+        if self.processor == "URLENCODED" {
+            let open = self.open_form(body);
+            self.put(V::RequestBody, b"", &open);
+        } else if self.force_body {
+            let open = self.masked(body);
+            self.put(V::RequestBody, b"", &open);
+        }
         self.sizes();
     }
 
@@ -196,6 +201,11 @@ impl Transaction {
         self.put(V::ResponseStatus, b"", head.status.to_string().as_bytes());
         self.put(V::ResponseProtocol, b"", head.protocol);
         for (name, value) in head.headers {
+            let ours = |prefix: &String| value.trim_ascii_start().starts_with(prefix.as_bytes());
+            let cookie = name.eq_ignore_ascii_case(b"set-cookie");
+            if cookie && self.plan.settings.secret_cookies.iter().any(ours) {
+                continue;
+            }
             self.put(V::ResponseHeaders, name, value);
             self.put(V::ResponseHeadersNames, name, name);
             if name.eq_ignore_ascii_case(b"content-type") {

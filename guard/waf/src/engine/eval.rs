@@ -37,7 +37,7 @@ impl Transaction {
             if self.exhausted() || self.mode == Mode::Off {
                 return;
             }
-            if self.removed.contains(&index) || !self.timed(&plan, rule, index) {
+            if self.removed.has(index) || !self.timed(&plan, rule, index) {
                 continue;
             }
             at = rule.skip.map_or(at, |skip| skip.max(at));
@@ -148,17 +148,18 @@ impl Transaction {
     /// The values a link looks at: its targets without what is excluded.
     fn entries(&mut self, plan: &Plan, link: &Link, index: u32) -> Vec<Entry> {
         let (mut all, mut part) = (Vec::new(), Vec::new());
+        let narrowed = self.narrowed.has(index);
         for target in &link.targets {
             self.gather(target, &mut part);
             part.retain(|entry| {
                 let name = self.strings.bytes(entry.name);
                 let out =
                     |known: &crate::seclang::target::Target| known.covers(entry.variable, name);
-                !link.except.iter().any(out)
-                    && !self
-                        .untargeted
-                        .iter()
-                        .any(|(rule, known)| *rule == index && out(known))
+                let left_out = link.except.iter().any(out)
+                    || narrowed
+                        && (self.untargeted.iter())
+                            .any(|(rules, known)| rules.has(index) && known.iter().any(out));
+                !left_out
             });
             if target.count {
                 let value = self.strings.add(part.len().to_string().as_bytes());
@@ -207,17 +208,14 @@ impl Transaction {
         }
         for control in &link.controls {
             match control {
-                Control::Remove(rules) => self.removed.extend(rules),
-                Control::RemoveTarget(rules, target) => {
-                    self.untargeted
-                        .extend(rules.iter().map(|rule| (*rule, target.clone())));
-                }
+                Control::Remove(rules) => self.removed.join(rules),
+                Control::RemoveTarget(rules, targets) => self.narrow(rules, targets),
                 Control::BodyProcessor(name) => {
                     self.processor.clone_from(name);
                     self.set_processor();
                 }
                 Control::ForceBodyVariable(on) => self.force_body = *on,
-                Control::Engine(mode) => self.mode = *mode,
+                Control::Engine(mode) => self.mode = (*mode).min(self.ceiling),
                 Control::RequestBodyAccess(on) => self.read_body = *on,
                 Control::ResponseBodyAccess(on) => self.read_response = *on,
             }
@@ -233,6 +231,7 @@ impl Transaction {
             let bytes = template
                 .map(|template| self.expand(template, rule.id))
                 .unwrap_or_default();
+            let bytes = self.masked(&bytes);
             String::from_utf8_lossy(&bytes[..bytes.len().min(512)]).into_owned()
         };
         let (message, data) = (

@@ -129,6 +129,9 @@ impl Transaction {
         };
         let name = self.expand(&setvar.name, rule);
         let key = stored(variable, &name);
+        if self.fixed.contains(&key) {
+            return;
+        }
         let (template, sign) = match &setvar.change {
             Change::Unset => {
                 self.tx.remove(&key);

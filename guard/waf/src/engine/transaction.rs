@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::conditions::Conditions;
 use super::outcome::Outcome;
 use super::request::{RequestHead, ResponseHead};
 use super::strings::{Id, Strings};
 use crate::operators::integer;
 use crate::plan::Plan;
+use crate::plan::bits::Bits;
+use crate::plan::exclusion::Exclusion;
 use crate::plan::settings::{Exhausted, Mode};
 use crate::seclang::target::Target;
 use crate::seclang::variable::Variable;
@@ -30,9 +33,15 @@ pub struct Transaction {
     pub(super) strings: Strings,
     pub(super) collections: Vec<Vec<Entry>>,
     pub(super) tx: HashMap<Vec<u8>, Vec<u8>>,
+    /// Names of TX that the settings decide and no rule.
+    pub(super) fixed: Vec<Vec<u8>>,
     pub(super) matched: Vec<Entry>,
-    pub(super) removed: Vec<u32>,
-    pub(super) untargeted: Vec<(u32, Target)>,
+    /// Values of secret arguments.
+    pub(super) secrets: Vec<Vec<u8>>,
+    pub(super) removed: Bits,
+    /// Rules that do not look at some targets, and the rules of all of these.
+    pub(super) untargeted: Vec<(Bits, Arc<[Target]>)>,
+    pub(super) narrowed: Bits,
     /// Gates that some value opened, and how far each collection was asked.
     pub(super) possible: Vec<u64>,
     pub(super) asked: Vec<usize>,
@@ -41,6 +50,11 @@ pub struct Transaction {
     pub(super) read_body: bool,
     pub(super) read_response: bool,
     pub(super) mode: Mode,
+    /// What rules may turn the mode to at most.
+    pub(super) ceiling: Mode,
+    body_limit: usize,
+    budget: u64,
+    at_exhaustion: Exhausted,
     pub(super) allowed: bool,
     pub(super) content_type: Vec<u8>,
     pub(super) outcome: Outcome,
@@ -50,30 +64,66 @@ impl Transaction {
     /// Begin a request.
     #[must_use]
     pub fn new(plan: &Arc<Plan>) -> Self {
+        Self::with(plan, &Conditions::default())
+    }
+
+    /// Begin a request under the conditions of its route.
+    #[must_use]
+    pub fn with(plan: &Arc<Plan>, conditions: &Conditions) -> Self {
+        let mode = conditions.mode.unwrap_or(plan.limits.mode);
+        let settings = &plan.settings;
         let mut transaction = Self {
             plan: Arc::clone(plan),
             strings: Strings::default(),
             collections: vec![Vec::new(); Variable::COUNT],
             tx: HashMap::new(),
+            fixed: Vec::new(),
             matched: Vec::new(),
-            removed: Vec::new(),
+            secrets: Vec::new(),
+            removed: Bits::none(plan.rules.len()),
             untargeted: Vec::new(),
+            narrowed: Bits::none(plan.rules.len()),
             possible: vec![0; plan.gates.width],
             asked: vec![0; Variable::COUNT],
             processor: String::new(),
             force_body: false,
             read_body: plan.limits.request_body,
-            read_response: plan.limits.response_body,
-            mode: plan.limits.mode,
+            read_response: conditions.response.unwrap_or(plan.limits.response_body),
+            mode,
+            ceiling: mode,
+            body_limit: conditions.body_limit.unwrap_or(plan.limits.body),
+            budget: conditions.budget.unwrap_or(settings.budget),
+            at_exhaustion: conditions.exhausted.unwrap_or(settings.exhausted),
             allowed: false,
             content_type: Vec::new(),
             outcome: Outcome::default(),
         };
-        transaction.preset();
+        transaction.preset(conditions);
+        for exclusion in &conditions.exclude {
+            transaction.exclude(exclusion);
+        }
         transaction
     }
 
-    fn preset(&mut self) {
+    /// Leave out what an exclusion means, from the next phase on. One that was made for
+    /// another plan leaves out nothing.
+    pub fn exclude(&mut self, exclusion: &Exclusion) {
+        let plan = Arc::clone(&self.plan);
+        match exclusion.of(&plan) {
+            Some((rules, targets)) if targets.is_empty() => self.removed.join(rules),
+            Some((rules, targets)) => self.narrow(rules, targets),
+            None => {}
+        }
+    }
+
+    pub(super) fn narrow(&mut self, rules: &Bits, targets: &Arc<[Target]>) {
+        if !rules.is_empty() {
+            self.narrowed.join(rules);
+            self.untargeted.push((rules.clone(), Arc::clone(targets)));
+        }
+    }
+
+    fn preset(&mut self, conditions: &Conditions) {
         let settings = &self.plan.settings;
         let mut set = |name: &str, value: Option<u32>| {
             if let Some(value) = value {
@@ -90,11 +140,17 @@ impl Transaction {
         ] {
             set(name, level);
         }
-        set("inbound_anomaly_score_threshold", settings.threshold);
+        set(
+            "inbound_anomaly_score_threshold",
+            conditions.threshold.or(settings.threshold),
+        );
         set(
             "outbound_anomaly_score_threshold",
-            settings.response_threshold,
+            conditions
+                .response_threshold
+                .or(settings.response_threshold),
         );
+        self.fixed = self.tx.keys().cloned().collect();
     }
 
     /// Phase 1.
@@ -108,12 +164,12 @@ impl Transaction {
         if self.outcome.interrupted {
             return;
         }
-        if body.len() > self.plan.limits.body && self.read_body && self.plan.limits.reject {
+        if body.len() > self.body_limit && self.read_body && self.plan.limits.reject {
             self.stop(413, 0);
             return;
         }
         if self.read_body {
-            self.collect_body(&body[..body.len().min(self.plan.limits.body)]);
+            self.collect_body(&body[..body.len().min(self.body_limit)]);
         }
         self.phase(2);
     }
@@ -199,9 +255,9 @@ impl Transaction {
 
     /// Whether the work so far is more than a request may cost; what follows is done once.
     pub(super) fn exhausted(&mut self) -> bool {
-        if !self.outcome.exhausted && self.strings.work > self.plan.settings.budget {
+        if !self.outcome.exhausted && self.strings.work > self.budget {
             self.outcome.exhausted = true;
-            match self.plan.settings.exhausted {
+            match self.at_exhaustion {
                 Exhausted::Block => self.stop(403, 0),
                 Exhausted::Score => {
                     let score = self.number(&["blocking_inbound_anomaly_score"]) + 5;

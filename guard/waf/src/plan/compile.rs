@@ -1,7 +1,9 @@
 //! From directives to a plan.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::bits::Bits;
 use super::chains::Chains;
 use super::fold;
 use super::gates::GatesBuilder;
@@ -14,6 +16,9 @@ use crate::seclang::ctl::Ctl;
 use crate::seclang::variable::Variable;
 use crate::seclang::{Directive, Fault, Knob, RuleSet, Written};
 use crate::transforms::Transform;
+
+/// Tells plans of one process apart.
+static STAMPS: AtomicU64 = AtomicU64::new(1);
 
 /// A rule with its chain, or a place to skip to.
 pub(super) enum Entry {
@@ -218,6 +223,8 @@ fn assemble(
     }
     let phases = order(entries, &mut rules);
     Ok(Plan {
+        stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
+        files: set.files.clone(),
         rules,
         phases,
         gates: gates.build(),
@@ -266,6 +273,8 @@ fn rule(
     };
     Ok(Rule {
         id: head.id.unwrap_or_default(),
+        at: links[0].at,
+        phase: head.phase.unwrap_or(2),
         links: built?,
         effect,
         status: head.status.unwrap_or(403),
@@ -324,17 +333,18 @@ fn build(
 }
 
 fn control(ctl: &Ctl, heads: &[&Vec<Written>]) -> Result<Control, String> {
-    let matching = |which| -> Result<Vec<u32>, String> {
+    let matching = |which| -> Result<Bits, String> {
         let test = Test::new(which)?;
-        let found = heads
-            .iter()
-            .enumerate()
+        let found = (0u32..)
+            .zip(heads)
             .filter(|(_, links)| test.means(&links[0]));
-        Ok(found.map(|(index, _)| index as u32).collect())
+        Ok(Bits::of(heads.len(), found.map(|(index, _)| index)))
     };
     Ok(match ctl {
         Ctl::Remove(which) => Control::Remove(matching(which)?),
-        Ctl::RemoveTarget(which, target) => Control::RemoveTarget(matching(which)?, target.clone()),
+        Ctl::RemoveTarget(which, target) => {
+            Control::RemoveTarget(matching(which)?, [target.clone()].into())
+        }
         Ctl::BodyProcessor(name) => Control::BodyProcessor(name.clone()),
         Ctl::ForceBodyVariable(on) => Control::ForceBodyVariable(*on),
         Ctl::Engine(mode) => Control::Engine(*mode),

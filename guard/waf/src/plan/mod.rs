@@ -1,7 +1,9 @@
 //! Rules compiled: what runs, in which order, behind which gates.
 
+pub(crate) mod bits;
 pub(crate) mod chains;
 mod compile;
+pub mod exclusion;
 mod fold;
 pub(crate) mod gates;
 pub(crate) mod needs;
@@ -16,6 +18,7 @@ use gates::Gates;
 use rule::Rule;
 use settings::{Mode, Settings};
 
+use crate::seclang::template::Template;
 use crate::seclang::{Fault, RuleSet};
 
 /// Limits and switches that rule files and settings decide together.
@@ -32,9 +35,33 @@ pub(crate) struct Limits {
     pub depth: usize,
 }
 
+/// What a person wants to know about a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleInfo<'a> {
+    /// Its number.
+    pub id: u32,
+    /// Its message as it is written, `%{…}` not looked up.
+    pub message: String,
+    /// Its tags.
+    pub tags: &'a [String],
+    /// 1 to 5: request head, request body, response head, response body, end.
+    pub phase: u8,
+    /// From 0 (emergency) to 7 (debug).
+    pub severity: Option<u8>,
+    /// Whether its matches want to be seen.
+    pub logged: bool,
+    /// The name of the file it stands in.
+    pub file: &'a str,
+    /// The line it starts at, from 1.
+    pub line: usize,
+}
+
 /// A compiled rule set; shared by all requests of all threads.
 #[derive(Debug)]
 pub struct Plan {
+    /// No other plan of this process has it.
+    pub(crate) stamp: u64,
+    pub(crate) files: Vec<String>,
     pub(crate) rules: Vec<Rule>,
     /// The rules of each phase, in order; phases count from 1.
     pub(crate) phases: [Vec<u32>; 6],
@@ -65,9 +92,53 @@ impl Plan {
         (words, gates, self.gates.memory())
     }
 
-    /// The longest request body that is read; a longer one is refused.
+    /// The longest request body that is read, in bytes; a longer one is refused.
     #[must_use]
     pub fn body_limit(&self) -> usize {
         self.limits.body
+    }
+
+    /// How much of a response's body is inspected, in bytes; the rest passes unseen.
+    #[must_use]
+    pub fn response_limit(&self) -> usize {
+        self.limits.response
+    }
+
+    /// Whether rules stop requests, before a route says otherwise.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.limits.mode
+    }
+
+    /// Whether the rule files want the bodies of responses and have rules for them.
+    #[must_use]
+    pub fn inspects_responses(&self) -> bool {
+        self.limits.response_body && !self.phases[4].is_empty()
+    }
+
+    /// The rules that run, in the order they are written in.
+    pub fn each_rule(&self) -> impl Iterator<Item = RuleInfo<'_>> {
+        self.rules.iter().map(|rule| self.info(rule))
+    }
+
+    /// The rule of a number, when it runs.
+    #[must_use]
+    pub fn rule(&self, id: u32) -> Option<RuleInfo<'_>> {
+        let found = self.rules.iter().find(|rule| rule.id == id)?;
+        Some(self.info(found))
+    }
+
+    fn info<'a>(&'a self, rule: &'a Rule) -> RuleInfo<'a> {
+        let message = rule.links.iter().find_map(|link| link.msg.as_ref());
+        RuleInfo {
+            id: rule.id,
+            message: message.map(Template::shown).unwrap_or_default(),
+            tags: &rule.tags,
+            phase: rule.phase,
+            severity: rule.severity,
+            logged: rule.log,
+            file: &self.files[rule.at.0],
+            line: rule.at.1,
+        }
     }
 }

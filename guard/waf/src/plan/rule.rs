@@ -1,10 +1,13 @@
 //! Rules as they run.
 
+use std::sync::Arc;
+
 use crate::operators::Operator;
 use crate::seclang::action::SetVar;
 use crate::seclang::target::Target;
 use crate::seclang::template::Template;
 
+use super::bits::Bits;
 use super::settings::Mode;
 
 /// What a rule stops, after defaults are filled in.
@@ -20,8 +23,8 @@ pub(crate) enum Effect {
 /// A change of the request's own settings.
 #[derive(Clone, Debug)]
 pub(crate) enum Control {
-    Remove(Vec<u32>),
-    RemoveTarget(Vec<u32>, Target),
+    Remove(Bits),
+    RemoveTarget(Bits, Arc<[Target]>),
     BodyProcessor(String),
     ForceBodyVariable(bool),
     Engine(Mode),
@@ -52,6 +55,9 @@ pub(crate) struct Link {
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub id: u32,
+    /// Its file, as an index into the plan's, and its line there.
+    pub at: (usize, usize),
+    pub phase: u8,
     pub links: Vec<Link>,
     pub effect: Effect,
     pub status: u16,

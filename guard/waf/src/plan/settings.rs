@@ -1,7 +1,7 @@
 //! What whoever embeds the engine decides.
 
 /// Whether rules stop requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     /// No rule runs.
     Off,

@@ -1,5 +1,7 @@
 //! The first word of a rule: what it looks at.
 
+use std::fmt;
+
 use super::variable::Variable;
 use crate::operators::pattern::Pattern;
 
@@ -28,6 +30,17 @@ impl Selector {
             Self::All => true,
             Self::Name(wanted) => wanted.eq_ignore_ascii_case(name),
             Self::Like(pattern) => pattern.is_match(name),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.variable.name())?;
+        match &self.selector {
+            Selector::All => Ok(()),
+            Selector::Name(name) => write!(out, ":{}", String::from_utf8_lossy(name)),
+            Selector::Like(_) => out.write_str(":/…/"),
         }
     }
 }

@@ -34,6 +34,15 @@ impl Template {
         Ok(Self(pieces))
     }
 
+    /// The text as it is written.
+    pub fn shown(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Piece::Value(target) => format!("%{{{target}}}"),
+        };
+        self.0.iter().map(piece).collect()
+    }
+
     /// The whole text when nothing in it has to be looked up.
     pub fn constant(&self) -> Option<&[u8]> {
         match self.0.as_slice() {
