@@ -38,6 +38,14 @@ pub struct Claims {
     pub provider: String,
     /// When the person signed in, Unix seconds.
     pub auth_time: Option<i64>,
+    /// `email`, where there is one.
+    pub email: String,
+    /// `groups`, of those that some policy names.
+    pub groups: Vec<String>,
+    /// `gv`: for which set of group names it was minted.
+    pub group_set: String,
+    /// `host`: where it counts.
+    pub host: String,
 }
 
 /// A token that we signed for this audience; whether it holds now, [`Verified::holds`] says.
@@ -78,6 +86,12 @@ pub struct Terms {
 }
 
 impl Verified {
+    /// After which second (Unix) it is over.
+    #[must_use]
+    pub fn expires(&self) -> i64 {
+        self.expires
+    }
+
     /// Whether it counts at `now` (Unix seconds).
     pub fn holds(&self, terms: Terms, now: i64) -> Result<(), Reason> {
         if now > self.expires.saturating_add(terms.skew) {
@@ -248,7 +262,18 @@ fn claims(payload: &Map) -> Claims {
         device: text(payload, "device").to_owned(),
         provider: provider.to_owned(),
         auth_time: auth.and_then(|one| one.parse().ok()),
+        email: text(payload, "email").to_owned(),
+        groups: groups(payload),
+        group_set: text(payload, "gv").to_owned(),
+        host: text(payload, "host").to_owned(),
     }
+}
+
+/// What is no text in the list is no group.
+fn groups(payload: &Map) -> Vec<String> {
+    let all = payload.get("groups").and_then(Value::as_array);
+    let texts = all.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
 }
 
 /// One text or a list of nothing but texts.

@@ -173,6 +173,19 @@ impl<'a> Http<'a> {
         }
     }
 
+    /// Sets one key of a metadata namespace; what else stands in it stays.
+    pub(crate) fn set_text(&self, namespace: &str, key: &str, value: &str) {
+        // SAFETY: Envoy copies all three before it returns.
+        unsafe {
+            calls::envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+                self.raw,
+                Given::of(namespace.as_bytes()),
+                Given::of(key.as_bytes()),
+                Given::of(value.as_bytes()),
+            );
+        }
+    }
+
     /// Adds a flag to `%CUSTOM_FLAGS%` of the access log.
     pub(crate) fn flag(&self, flag: &str) {
         // SAFETY: Envoy copies the flag.

@@ -4,19 +4,18 @@ use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ostiary_credentials::cookies::{self, Cleaned};
-use ostiary_credentials::{Known, Terms, TokenCache, Verified, Verifier, wrap};
+use ostiary_credentials::cookies;
+use ostiary_credentials::{Known, Terms, TokenCache, Verified, Verifier};
 use ostiary_verdicts::{Key, Kind, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::abi::{Headers, Http};
+use crate::asked::{self, Shown, Written};
 use crate::ending::Refusal;
 use crate::process::{Process, process};
 use crate::roles::RouteSettings;
 
-/// Where Envoy's own jwt filter puts claims; rules, log and limits read them there.
-const NAMESPACE: &str = "envoy.filters.http.jwt_authn";
 /// Tokens one process remembers.
 const REMEMBERED: usize = 100_000;
 const ASSERTION_HEADER: &str = "x-ostiary-assertion";
@@ -24,14 +23,13 @@ const OFFLINE_HEADER: &str = "x-ostiary-offline";
 /// Envoy sets it when `login` did not answer; a client's own was stripped.
 const LOGIN_FAILED: &str = "x-envoy-auth-failure-mode-allowed";
 
-type Remembered = Arc<Known<Beside>>;
+pub(crate) type Remembered = Arc<Known<Beside>>;
 
 /// What is made of a token once.
 #[derive(Default)]
-struct Beside {
+pub(crate) struct Beside {
     subject: OnceLock<Arc<Subject>>,
-    /// Its claims as metadata, under the key they were needed for first.
-    metadata: OnceLock<(&'static str, Vec<u8>)>,
+    pub written: Written,
 }
 
 thread_local! {
@@ -154,8 +152,8 @@ impl Who {
         })
     }
 
-    /// The claims stand where the rules read them; the subject is whoever they are about.
-    pub(crate) fn read_request(&self, http: &Http<'_>) -> Result<Option<Arc<Subject>>, Refusal> {
+    /// The token that the request shows, if it counts as anything.
+    fn shown(&self, http: &Http<'_>) -> Result<Option<Shown>, Refusal> {
         let lines = http.header_values(Headers::Request, "cookie");
         let found = cookies::find(&lines, self.prefix.as_bytes(), self.cookie.as_bytes());
         let Some(token) = found.map_err(|_| Refusal::Twice)? else {
@@ -171,12 +169,21 @@ impl Who {
         } else {
             return Ok(None);
         };
-        tell(http, key, &found);
-        Ok(Some(subject(
-            process(),
-            &found,
-            found.verified.claims.auth_time,
-        )))
+        Ok(Some(Shown { key, known: found }))
+    }
+
+    /// The rules have answered; the subject is whoever the token is about.
+    pub(crate) fn read_request(
+        &self,
+        http: &Http<'_>,
+        route: &RouteSettings,
+    ) -> Result<Option<Arc<Subject>>, Refusal> {
+        let shown = self.shown(http)?;
+        asked::ask(http, route, shown.as_ref());
+        Ok(shown.map(|one| {
+            let auth = one.known.verified.claims.auth_time;
+            subject(process(), &one.known, auth)
+        }))
     }
 }
 
@@ -242,8 +249,14 @@ impl Handover {
         if !changed && offline.is_none() {
             return None;
         }
-        tell(http, "session", &known);
-        Some(subject(process(), &known, known.verified.claims.auth_time))
+        let shown = Shown {
+            key: "session",
+            known,
+        };
+        asked::tell(http, &shown);
+        asked::log(http, &shown);
+        let auth = shown.known.verified.claims.auth_time;
+        Some(subject(process(), &shown.known, auth))
     }
 }
 
@@ -278,9 +291,18 @@ impl Assertion {
             .verified
             .holds(offline.unwrap_or(self.tokens.terms), now())
             .ok()?;
-        tell(http, "assertion", &found);
+        let shown = Shown {
+            key: "assertion",
+            known: found,
+        };
+        asked::tell(http, &shown);
+        asked::log(http, &shown);
         // `login` signs none against a verdict: whoever got one later has signed in afresh.
-        Some(subject(process(), &found, found.verified.issued))
+        Some(subject(
+            process(),
+            &shown.known,
+            shown.known.verified.issued,
+        ))
     }
 }
 
@@ -305,43 +327,6 @@ fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subj
         process.table.credential(&keys, auth_ms, process.now_ms())
     });
     Arc::clone(made)
-}
-
-/// Cookies of ours do not go on.
-pub(crate) fn clean_request(
-    http: &Http<'_>,
-    route: &RouteSettings,
-    prefix: &str,
-) -> Result<(), Refusal> {
-    if !route.cookies {
-        return Ok(());
-    }
-    let lines = http.header_values(Headers::Request, "cookie");
-    match cookies::clean(&lines, prefix.as_bytes()).map_err(|_| Refusal::Twice)? {
-        Cleaned::Unchanged => {}
-        Cleaned::Empty => http.set_header(Headers::Request, "cookie", None),
-        Cleaned::Kept(line) => http.set_header(Headers::Request, "cookie", Some(&line)),
-    }
-    Ok(())
-}
-
-/// Cookies that only we may set do not come back.
-pub(crate) fn clean_response(http: &Http<'_>, prefix: &str) {
-    let all = http.header_values(Headers::Response, "set-cookie");
-    if !all
-        .iter()
-        .any(|one| cookies::sets_ours(one, prefix.as_bytes()))
-    {
-        return;
-    }
-    let kept = all
-        .iter()
-        .filter(|one| !cookies::sets_ours(one, prefix.as_bytes()));
-    let kept: Vec<Vec<u8>> = kept.map(|one| one.to_vec()).collect();
-    http.set_header(Headers::Response, "set-cookie", None);
-    for one in kept {
-        http.add_header(Headers::Response, "set-cookie", &one);
-    }
 }
 
 fn settings<'a, T: Deserialize<'a>>(role: &str, text: &'a str) -> Result<T, String> {
@@ -372,17 +357,6 @@ fn recall(token: &[u8]) -> Option<Remembered> {
         *place = Arc::clone(&known);
         Some(known)
     })
-}
-
-/// The claims stand under `key`, where Envoy's own filter would put them.
-fn tell(http: &Http<'_>, key: &'static str, known: &Remembered) {
-    let claims = &known.verified.structure;
-    let made = known.slot.metadata.get_or_init(|| (key, wrap(key, claims)));
-    if made.0 == key {
-        http.set_metadata(NAMESPACE, &made.1);
-    } else {
-        http.set_metadata(NAMESPACE, &wrap(key, claims));
-    }
 }
 
 fn now() -> i64 {

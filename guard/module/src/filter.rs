@@ -7,9 +7,9 @@ use std::sync::Arc;
 use ostiary_verdicts::{Cut, Effect, Standing, Subject, of_request};
 
 use crate::abi::{Attribute, Http};
-use crate::credential;
 use crate::ending::{self, Refusal};
 use crate::handle::Handle;
+use crate::hygiene;
 use crate::live::{Live, speaks_grpc};
 use crate::process::{Process, process};
 use crate::roles::{Role, RouteSettings, Then};
@@ -62,11 +62,11 @@ impl Filter {
                 trusted(process, route)?;
                 asking.address = source(http);
                 self.stand(http, process, route, &asking)?;
-                credential::clean_request(http, route, &settings.prefix)
+                hygiene::clean_request(http, route, &settings.prefix)
             }
             Role::Who(who) => {
                 trusted(process, route)?;
-                asking.credential = who.read_request(http)?;
+                asking.credential = who.read_request(http, route)?;
                 asking.address = source(http);
                 self.stand(http, process, route, &asking)
             }
@@ -77,7 +77,7 @@ impl Filter {
                     asking.floor = risk_of_address(http, process, route);
                     self.stand(http, process, route, &asking)?;
                 }
-                credential::clean_request(http, route, &handover.prefix)
+                hygiene::clean_request(http, route, &handover.prefix)
             }
             Role::Assertion(assertion) => {
                 trusted(process, route)?;
@@ -150,7 +150,7 @@ impl Filter {
         if let (true, Some(prefix)) = (self.asked.get(), self.role.prefix())
             && self.route(http).cookies
         {
-            credential::clean_response(http, prefix);
+            hygiene::clean_response(http, prefix);
         }
     }
 

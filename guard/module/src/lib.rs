@@ -6,12 +6,14 @@
 //! way ends in a refusal.
 
 mod abi;
+mod asked;
 mod credential;
 mod ending;
 mod events;
 mod filter;
 mod frames;
 mod handle;
+mod hygiene;
 mod later;
 mod live;
 mod process;

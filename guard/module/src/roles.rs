@@ -1,5 +1,6 @@
 //! What a filter of each name does, and the settings it reads.
 
+use ostiary_policy::Levels;
 use serde::Deserialize;
 
 use crate::abi::Config;
@@ -31,6 +32,12 @@ pub(crate) struct RouteSettings {
     pub cookies: bool,
     /// A rule reads the score.
     pub risk: bool,
+    /// The rules of all levels, where the guard asks them.
+    pub rules: Option<Levels>,
+    /// The set of group names that today's rules are about.
+    pub group_set: String,
+    /// A limit counts by user.
+    pub user: bool,
     pub trust: Option<Trust>,
 }
 
@@ -56,6 +63,9 @@ static NOTHING: RouteSettings = RouteSettings {
     host: String::new(),
     cookies: false,
     risk: false,
+    rules: None,
+    group_set: String::new(),
+    user: false,
     trust: None,
 };
 

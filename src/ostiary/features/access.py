@@ -19,6 +19,7 @@ from ostiary.features.fragment import (
     Stage,
 )
 from ostiary.policy.rules import HIGHEST_RISK, LEAST_RISK
+from ostiary.policy.to_guard import is_asked_by_guard
 from ostiary.policy.to_rbac import MAY_PREFIX, Credential, opens_to_all, or_already, to_rbac
 from ostiary.protos.messages import rbac, rbac_filter
 
@@ -86,8 +87,9 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rules 
 def fragment(site: Site) -> Fragment:
     """Enforce the levels of the route; with `login`, ask them before the slow path too.
 
-    What the shadow allowed needs no second look. A route that is open to all on every level has
-    nothing to ask, and pays nothing.
+    What the shadow allowed needs no second look; nor what the guard did, which asks the rules in
+    the shadow's place. A route that is open to all on every level has nothing to ask, and pays
+    nothing.
     """
     if opens_to_all(site.levels):
         return Fragment()
@@ -95,13 +97,11 @@ def fragment(site: Site) -> Fragment:
         return Fragment(per_route={Stage.MAY.slot: _enforce(to_rbac(site.levels, None))})
     credential = Credential(site.host, site.sign_in.group_set)
     rules = to_rbac(site.levels, credential)
-    ask = rbac_filter.RBAC(shadow_rules=rules)
-    return Fragment(
-        per_route={
-            Stage.GATE.slot: rbac_filter.RBACPerRoute(rbac=ask),
-            Stage.MAY.slot: _enforce(or_already(rules)),
-        }
-    )
+    enforced = {Stage.MAY.slot: _enforce(or_already(rules))}
+    if site.guard and is_asked_by_guard(site.levels):
+        return Fragment(per_route=enforced)
+    ask = rbac_filter.RBACPerRoute(rbac=rbac_filter.RBAC(shadow_rules=rules))
+    return Fragment(per_route={Stage.GATE.slot: ask, **enforced})
 
 
 def _enforce(allowed: rbac.RBAC) -> rbac_filter.RBACPerRoute:

@@ -12,9 +12,17 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ostiary.features.fragment import Filter, Fragment, ListenerSite, Site, Stage
+from ostiary.features.fragment import (
+    Filter,
+    Fragment,
+    ListenerSite,
+    SignInSite,
+    Site,
+    Stage,
+)
 from ostiary.features.roles import Role, filling, on_route
 from ostiary.policy.rules import reads_risk
+from ostiary.policy.to_guard import is_asked_by_guard, to_guard
 from ostiary.protos.messages import route
 from ostiary.wire import ASSERTION_HEADER, COOKIE_PREFIX, HANDOVER_HEADER, SESSION_COOKIE
 
@@ -46,7 +54,7 @@ def fragment(site: Site) -> Fragment:
         return Fragment(per_route={Stage.TRUST.slot: on_route(Role.ADDRESS, told)}, route=nothing)
     return Fragment(
         per_route={
-            Stage.WHO.slot: on_route(Role.WHO, told),
+            Stage.WHO.slot: on_route(Role.WHO, {**told, **_asked(site, site.sign_in)}),
             Stage.HANDOVER.slot: on_route(Role.HANDOVER, told),
         }
     )
@@ -70,6 +78,17 @@ def _told(site: Site, *, cookies: bool) -> Mapping[str, Any]:
     if trust is not None:
         told["trust"] = getattr(trust, "told", {})
     return told
+
+
+def _asked(site: Site, sign_in: SignInSite) -> Mapping[str, Any]:
+    """What `who` must know besides: the rules that it asks, and whether a limit counts users."""
+    asked: dict[str, Any] = {}
+    if is_asked_by_guard(site.levels):
+        asked = {"rules": to_guard(site.levels), "group_set": sign_in.group_set}
+    limits = getattr(site.blocks.get("limits"), "limits", ())
+    if any(one.per == "user" for one in limits):
+        asked["user"] = True
+    return asked
 
 
 def _tokens(listener: ListenerSite) -> dict[str, Any]:

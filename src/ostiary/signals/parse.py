@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ostiary.compiler.logs import (
     ABSENT,
+    ALLOWS,
     CLAIMS,
     CREDENTIALS,
     GUARDED,
@@ -29,9 +30,9 @@ _REQUEST: Final = len(REQUEST)
 _CREDENTIAL: Final = 1 + len(CLAIMS)
 _SIZES: Final = {str(size): size for size in (_REQUEST + _CREDENTIAL, _REQUEST + 2 * _CREDENTIAL)}
 """What an entry says of its own size, before anything else: one credential is told, or two."""
-_GUARDED_SIZES: Final = {str(size + 1): size + 1 for size in _SIZES.values()}
-"""The same with the guard, which has a field of its own."""
-_TRUST: Final = list(GUARDED).index("trust")
+_GUARDED: Final = str(len(GUARDED))
+"""The same with the guard, which says in two fields what it knows and who asked."""
+_TRUST, _WHO = (list(GUARDED).index(name) for name in ("trust", "who"))
 _SURE: Final = list(REQUEST).index("method")
 """Fields before this one are Envoy's own words: they stand where they should in any entry."""
 _NOBODY: Final = ["", ABSENT, ABSENT, ABSENT, "[]", ABSENT, ABSENT, ABSENT]
@@ -54,15 +55,18 @@ def parse(entry: Any, proxy: str, log: str) -> DecisionRecord:
     """
     size, *fields = _text(entry.body.string_value).split(SEPARATOR)
     started = entry.time_unix_nano // 1000 / 1e6
-    guarded = size in _GUARDED_SIZES
-    expected = _GUARDED_SIZES.get(size) or _SIZES.get(size)
+    guarded = size == _GUARDED
+    expected = len(GUARDED) if guarded else _SIZES.get(size)
     count = len(fields)
-    said = fields.pop(_TRUST) if guarded and count > _TRUST else ABSENT
+    who, said = ABSENT, ABSENT
+    if guarded and count > _WHO:
+        who, said = fields.pop(_WHO), fields.pop(_TRUST)
     if count != expected:
         reason = f"{count} fields instead of {size[:8]!r}"
         raise Malformed(reason, _remnant(fields, started, proxy, log))
     try:
-        made = _record(fields, _credential(fields), started, proxy, log)
+        claims = _told(who, log) if guarded else _credential(fields)
+        made = _record(fields, claims, started, proxy, log)
         return made if said == ABSENT else made._replace(**_said(said))
     except (ValueError, OverflowError) as error:
         raise Malformed(str(error), _remnant(fields, started, proxy, log)) from error
@@ -114,6 +118,20 @@ def _credential(fields: list[str]) -> list[str]:
         if fields[start + 1] != ABSENT:
             return fields[start : start + _CREDENTIAL]
     return _NOBODY
+
+
+def _told(who: str, log: str) -> list[str]:
+    """The credential as the guard tells it. An expired one matters in a refusal alone."""
+    if who == ABSENT:
+        return _NOBODY
+    found = json.loads(who)
+    if not isinstance(found, list) or len(found) != _CREDENTIAL:
+        raise ValueError("a credential that is no array of its claims")
+    kind, expires, subject, email, groups, *rest = found
+    if kind == _EXPIRED and log == ALLOWS:
+        return _NOBODY
+    texts = [str(one) or ABSENT for one in (email, *rest)]
+    return [str(kind), str(expires), str(subject), texts[0], json.dumps(groups), *texts[1:]]
 
 
 def _remnant(fields: list[str], started: float, proxy: str, log: str) -> DecisionRecord:

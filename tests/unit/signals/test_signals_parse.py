@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from signals_entries import DENIALS_LOG, EDGE, Export, entry, line, message
 from ostiary.compiler.logs import ABSENT, GUARDED, REQUEST, SEPARATOR, decision_log
 from ostiary.plan.native import Stage
 from ostiary.plan.native import read as words
-from ostiary.plan.record import DecisionRecord
+from ostiary.plan.record import ALLOWS_LOG, DecisionRecord
 from ostiary.protos.messages import otlp_filter
 from ostiary.signals.parse import LONGEST_TEXT, Malformed, parse
 from ostiary.wire import ASSERTION_KEY, SESSION_KEY, STALE_KEY
@@ -230,14 +231,20 @@ def test_an_entry_costs_microseconds() -> None:
     assert best < 24e-6  # 6 us where it was written; the target is 12
 
 
-def of_a_guard(said: str) -> DecisionRecord:
-    size, *fields = line(signed_in()).split(SEPARATOR)
-    fields.insert(list(GUARDED).index("trust"), said)
-    return parse(entry(SEPARATOR.join([str(int(size) + 1), *fields])), EDGE, DENIALS_LOG)
+def of_a_guard(said: str, who: str = "", log: str = DENIALS_LOG) -> DecisionRecord:
+    """The entry of `signed_in` as a proxy with the guard writes it."""
+    _, *fields = line(signed_in()).split(SEPARATOR)
+    kind, expires, subject, email, groups, *rest = fields[len(REQUEST) :][: 1 + len(CLAIMS)]
+    told = json.dumps([kind, int(expires), subject, email, json.loads(groups), *rest])
+    whole = dict(zip(REQUEST, fields, strict=False)) | {"trust": said, "who": who or told}
+    guarded = [whole[name] for name in GUARDED]
+    text = SEPARATOR.join([str(len(guarded)), *guarded])
+    return parse(entry(text), EDGE, log)
 
 
 def test_what_the_guard_said_is_in_the_record() -> None:
     assert of_a_guard("-") == read(signed_in())
+    assert of_a_guard("-", who="-").subject == ""
     told = of_a_guard(
         '{"verdict":"v-1","effect":"deny","reason":"lost","since":"2026-01-01T00:00:00Z","risk":7.0}'
     )
@@ -250,3 +257,18 @@ def test_what_the_guard_said_is_in_the_record() -> None:
 def test_a_guard_that_cannot_be_understood_is_told(said: str) -> None:
     with pytest.raises(Malformed):
         of_a_guard(said)
+
+
+def test_the_guard_tells_of_an_expired_session_where_it_can_have_mattered() -> None:
+    who = '["expired",1700000000,"ann","",[],"notes.localhost","s1","g1"]'
+    refused = of_a_guard("-", who)
+    assert (refused.credential, refused.subject, refused.email) == ("expired", "ann", "")
+    assert of_a_guard("-", who, ALLOWS_LOG).credential == ""
+
+
+@pytest.mark.parametrize(
+    "who", ["ann", "{}", '["session"]', '["session","soon","ann","",[],"","",""]', '["session",1']
+)
+def test_a_credential_that_cannot_be_understood_is_told(who: str) -> None:
+    with pytest.raises(Malformed):
+        of_a_guard("-", who)

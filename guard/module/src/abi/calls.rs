@@ -111,6 +111,12 @@ unsafe extern "C" {
         attribute: u32,
         found: *mut Bytes,
     ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+        filter: *mut c_void,
+        namespace: Given<'_>,
+        key: Given<'_>,
+        value: Given<'_>,
+    );
     pub(super) fn envoy_dynamic_module_callback_http_set_dynamic_metadata_struct(
         filter: *mut c_void,
         namespace: Given<'_>,
