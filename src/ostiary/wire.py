@@ -12,6 +12,8 @@ from typing import Final
 RESERVED_PREFIX: Final = "x-ostiary-"
 SCOPE_HEADER: Final = "x-ostiary-scope"
 """`listener|host`, set by early header mutation, read by scoped routes, removed before upstream."""
+UNSOUND_HEADER: Final = "x-ostiary-unsound"
+"""Set by the guard on a request that the path guard then refuses: `path` or `host`."""
 HANDOVER_HEADER: Final = "x-ostiary-handover"
 """A token of audience `HANDOVER_AUDIENCE` that `login` hands to the second jwt filter, 30 s."""
 ASSERTION_HEADER: Final = "x-ostiary-assertion"

@@ -1,5 +1,10 @@
-//! Under which name the routes of a request's host are found, written before anything reads them.
+//! What happens to a request's headers before anything reads them: what a client must not say is
+//! taken out, what can be read in two ways is marked, and the name is written under which the routes
+//! of its host are found.
+//!
+//! That name is written last: whatever fails before leaves a request without a route.
 
+use ostiary_policy::{is_sound_host, is_sound_path};
 use serde::Deserialize;
 
 use crate::abi::Early;
@@ -17,6 +22,29 @@ pub(crate) struct Scope {
     written: String,
     #[serde(rename = "authority_header")]
     shown: String,
+    /// Says what is unsound about a request, for the filter that refuses it.
+    #[serde(rename = "unsound_header")]
+    unsound: String,
+    /// The client can choose the host, so that it is looked at too.
+    any_host: bool,
+    strip: Strip,
+}
+
+/// What a client must not say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Strip {
+    prefixes: Vec<String>,
+    names: Vec<String>,
+}
+
+impl Strip {
+    fn takes(&self, name: &[u8]) -> bool {
+        self.prefixes
+            .iter()
+            .any(|one| name.starts_with(one.as_bytes()))
+            || self.names.iter().any(|one| one.as_bytes() == name)
+    }
 }
 
 impl Scope {
@@ -30,6 +58,9 @@ impl Scope {
 
     /// The scope and the authority as the application will see it are written, `Host` in lower case.
     pub(crate) fn place(&self, request: &Early<'_>) {
+        if !request.remove_headers(|name| self.strip.takes(name)) {
+            return;
+        }
         let Some(authority) = request.header(":authority") else {
             return;
         };
@@ -43,8 +74,13 @@ impl Scope {
         if authority != host {
             request.set_header(":authority", &host);
         }
-        request.set_header(&self.written, &key);
         request.set_header(&self.shown, &shown);
+        if !request.header(":path").is_some_and(is_sound_path) {
+            request.set_header(&self.unsound, b"path");
+        } else if self.any_host && !is_sound_host(&host) {
+            request.set_header(&self.unsound, b"host");
+        }
+        request.set_header(&self.written, &key);
     }
 
     fn wildcard(&self, host: &[u8]) -> Option<&[u8]> {
@@ -59,7 +95,8 @@ fn host_of(authority: &[u8]) -> Vec<u8> {
     let colon = authority.iter().rposition(|byte| *byte == b':');
     let end = match (bracketed, colon) {
         (Some(bracket), Some(colon)) if colon < bracket => authority.len(),
-        (_, Some(colon)) => colon,
+        // What is no number is no port, and so it is part of a name that is none.
+        (_, Some(colon)) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => colon,
         _ => authority.len(),
     };
     let mut host = authority[..end].to_ascii_lowercase();
@@ -81,15 +118,25 @@ mod tests {
             ("notes.example.:1", "notes.example"),
             ("[2001:DB8::1]:8443", "[2001:db8::1]"),
             ("[2001:db8::1]", "[2001:db8::1]"),
+            ("evil.example:80.notes.example", "evil.example:80.notes.example"),
         ] {
             assert_eq!(host_of(authority.as_bytes()), host.as_bytes());
         }
     }
 
     #[test]
+    fn what_a_client_must_not_say_is_a_name_or_begins_like_one() {
+        let text = r#"{"prefixes":["x-envoy-"],"names":["proxy"]}"#;
+        let strip: Strip = serde_json::from_str(text).unwrap();
+        assert!(strip.takes(b"x-envoy-retry-on") && strip.takes(b"proxy"));
+        assert!(!strip.takes(b"proxy-authorization") && !strip.takes(b"envoy"));
+    }
+
+    #[test]
     fn the_narrowest_wildcard_covers() {
         let text = r#"{"listener":"l","wildcards":["*.x.example","*.a.x.example"],"port":"",
-            "scope_header":"s","authority_header":"a"}"#;
+            "scope_header":"s","authority_header":"a","unsound_header":"u","any_host":true,
+            "strip":{"prefixes":[],"names":[]}}"#;
         let scope = Scope::read(text).unwrap();
         assert_eq!(
             scope.wildcard(b"b.a.x.example"),

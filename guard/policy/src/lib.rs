@@ -4,6 +4,10 @@
 //! that is absent makes an `allow` not match and a `deny` match. `tests/meaning` compares both with
 //! real Envoy. Scores are not asked here: routes with `risk` leave their rules to Envoy.
 
+mod sound;
+
+pub use sound::{is_sound_host, is_sound_path};
+
 use serde::Deserialize;
 
 /// Who asks, as a token that holds for this host says.

@@ -41,18 +41,24 @@ _STREAMS: Final = 100
 
 
 def manager(
-    stat_prefix: str, filters: Iterable[Filter], *, enabled: bool, any_host: bool = False
+    stat_prefix: str,
+    filters: Iterable[Filter],
+    *,
+    enabled: bool,
+    any_host: bool = False,
+    marked: bool = False,
 ) -> hcm.HttpConnectionManager:
     """A connection manager: decision id, path guard, `filters` as ECDS slots, router.
 
-    `any_host` where a client can choose the host name, so that the guard looks at it too.
+    `any_host` where a client can choose the host name, so that the guard looks at it too; `marked`
+    where the module in Envoy has looked already.
     """
     slots = [slot(one, enabled=enabled) for one in filters]
     return hcm.HttpConnectionManager(
         stat_prefix=stat_prefix,
         http_filters=[
             _decision_id(),
-            _static("ostiary.path", paths.guard(any_host=any_host)),
+            _static("ostiary.path", paths.guard(any_host=any_host, marked=marked)),
             *slots,
             _static("envoy.filters.http.router", router.Router(suppress_envoy_headers=True)),
         ],

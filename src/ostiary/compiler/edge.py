@@ -122,12 +122,11 @@ def _range(text: str) -> core.CidrRange:
 
 def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     wild = bool(front.wildcards)
-    made = manager(front.listener.name, front.filters, enabled=False, any_host=wild)
+    marked = front.site.guard
+    made = manager(front.listener.name, front.filters, enabled=False, any_host=wild, marked=marked)
     _to_plain_names(made)
     made.scoped_routes.CopyFrom(_scoped_routes())
-    made.early_header_mutation_extensions.extend(
-        (mutations.strip(keep_forwarded=trusted), _scope_of(front))
-    )
+    made.early_header_mutation_extensions.extend(_early(front, keep_forwarded=trusted))
     made.xff_num_trusted_hops = 1 if trusted else 0
     made.append_x_forwarded_port = True
     made.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
@@ -139,10 +138,11 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     return made
 
 
-def _scope_of(front: Front) -> core.TypedExtensionConfig:
+def _early(front: Front, *, keep_forwarded: bool) -> Sequence[core.TypedExtensionConfig]:
+    at = (front.listener, front.wildcards)
     if front.site.guard:
-        return mutations.place_by_guard(front.listener, front.wildcards)
-    return mutations.place(front.listener, front.wildcards)
+        return [mutations.by_guard(*at, keep_forwarded=keep_forwarded)]
+    return mutations.strip(keep_forwarded=keep_forwarded), mutations.place(*at)
 
 
 def _to_plain_names(connections: hcm.HttpConnectionManager) -> None:

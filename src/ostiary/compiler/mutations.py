@@ -1,7 +1,7 @@
 """What happens to a request's headers before anything reads them.
 
-Two early header mutations, in this order: strip all that a client must not say, then write the
-scope under which the routes of its host are found. Feeds `edge`.
+Strip all that a client must not say, then write the scope under which the routes of its host are
+found: two early header mutations, or one of the guard. Feeds `edge`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ostiary.features.roles import Role, early
 from ostiary.plan.model import Listener
 from ostiary.protos import pack
 from ostiary.protos.messages import core, early_mutation, matcher, mutation_rules
-from ostiary.wire import RESERVED_PREFIX, SCOPE_HEADER
+from ostiary.wire import RESERVED_PREFIX, SCOPE_HEADER, UNSOUND_HEADER
 
 AUTHORITY_HEADER: Final = "x-forwarded-host"
 """The name and port that the browser used, from which `Host` is restored for the upstream."""
@@ -53,11 +53,17 @@ def strip(*, keep_forwarded: bool = False) -> core.TypedExtensionConfig:
 
     A trusted proxy may say X-Forwarded-* and the client's address.
     """
-    prefixes = STRIPPED_PREFIXES if keep_forwarded else (*STRIPPED_PREFIXES, FORWARDED_PREFIX)
+    prefixes, names = _stripped(keep_forwarded=keep_forwarded)
     gone = [_remove_on_match(matcher.StringMatcher(prefix=one)) for one in prefixes]
-    names = STRIPPED_NAMES if keep_forwarded else (*STRIPPED_NAMES, *_CLIENT_ADDRESS)
     gone += [mutation_rules.HeaderMutation(remove=one) for one in names]
     return _extension("ostiary.strip", gone)
+
+
+def _stripped(*, keep_forwarded: bool) -> tuple[Sequence[str], Sequence[str]]:
+    """Beginnings of names, and names."""
+    if keep_forwarded:
+        return STRIPPED_PREFIXES, STRIPPED_NAMES
+    return (*STRIPPED_PREFIXES, FORWARDED_PREFIX), (*STRIPPED_NAMES, *_CLIENT_ADDRESS)
 
 
 def place(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionConfig:
@@ -69,14 +75,23 @@ def place(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionCo
     return _extension("ostiary.place", written)
 
 
-def place_by_guard(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionConfig:
-    """The same by the guard: a host name in capitals finds its scope too."""
+def by_guard(
+    listener: Listener, wildcards: Sequence[str], *, keep_forwarded: bool
+) -> core.TypedExtensionConfig:
+    """Both by the guard, which finds the scope of a host name in capitals too.
+
+    It also marks what the path guard refuses.
+    """
+    prefixes, names = _stripped(keep_forwarded=keep_forwarded)
     told = {
         "listener": listener.name,
         "wildcards": sorted(wildcards),
         "port": _port(listener),
         "scope_header": SCOPE_HEADER,
         "authority_header": AUTHORITY_HEADER,
+        "unsound_header": UNSOUND_HEADER,
+        "any_host": bool(wildcards),
+        "strip": {"prefixes": list(prefixes), "names": list(names)},
     }
     return early(Role.SCOPE, told)
 

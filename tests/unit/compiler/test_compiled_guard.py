@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from compiler_plans import MAIN, NOTES, WORLD, plan, route, service, sign_in
 from ostiary.certs import spiffe
 from ostiary.compiler.compile import compile as compile_plan
 from ostiary.compiler.lint import findings, lint, message_of, walk
+from ostiary.compiler.paths import GOOD_PATH
 from ostiary.compiler.resources import FILTER, LISTENER, SCOPE, Snapshot, View, resource
 from ostiary.errors import CompileError
 from ostiary.features.fragment import Stage
@@ -142,3 +144,9 @@ def test_a_module_that_could_be_unloaded_or_fetched_is_found() -> None:
     fetched = library()
     fetched.module.remote.http_uri.uri = "https://a.example/guard.so"
     assert len(list(findings(fetched))) == 1
+
+
+def test_the_guard_finds_sound_what_the_expression_does() -> None:
+    """Its own tests compare it with this file."""
+    repository = Path(__file__).parents[3]
+    assert (repository / "guard/policy/sound_path.txt").read_text() == f"{GOOD_PATH}\n"

@@ -222,6 +222,17 @@ unsafe extern "C" {
         index: usize,
         count: *mut usize,
     ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_early_header_mutation_get_headers_size(
+        context: *mut c_void,
+    ) -> usize;
+    pub(super) fn envoy_dynamic_module_callback_early_header_mutation_get_headers(
+        context: *mut c_void,
+        found: *mut [Bytes; 2],
+    ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_early_header_mutation_remove_header(
+        context: *mut c_void,
+        key: Given<'_>,
+    ) -> bool;
     pub(super) fn envoy_dynamic_module_callback_early_header_mutation_set_header(
         context: *mut c_void,
         key: Given<'_>,

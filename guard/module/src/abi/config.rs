@@ -122,6 +122,39 @@ impl<'a> Early<'a> {
         there.then(|| unsafe { found.lend() })
     }
 
+    /// All headers whose name (in lower case) is `taken` are gone; false when they cannot be read.
+    pub(crate) fn remove_headers(&self, taken: impl Fn(&[u8]) -> bool) -> bool {
+        // SAFETY: the context is alive for as long as the hook.
+        let count = unsafe {
+            calls::envoy_dynamic_module_callback_early_header_mutation_get_headers_size(self.raw)
+        };
+        let mut all = vec![[Bytes::EMPTY; 2]; count];
+        // SAFETY: Envoy fills exactly as many as it said.
+        let there = unsafe {
+            calls::envoy_dynamic_module_callback_early_header_mutation_get_headers(
+                self.raw,
+                all.as_mut_ptr(),
+            )
+        };
+        if !there {
+            return false;
+        }
+        // SAFETY: the bytes live until the headers change, and the names are copied before.
+        let names = all.iter().map(|[name, _]| unsafe { name.lend() });
+        let names = names.filter(|name| taken(name));
+        let gone: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).collect();
+        for name in gone {
+            // SAFETY: Envoy reads the name before it returns.
+            unsafe {
+                calls::envoy_dynamic_module_callback_early_header_mutation_remove_header(
+                    self.raw,
+                    Given::of(&name),
+                );
+            }
+        }
+        true
+    }
+
     /// Sets `name` to this one value.
     pub(crate) fn set_header(&self, name: &str, value: &[u8]) {
         // SAFETY: Envoy copies name and value.
