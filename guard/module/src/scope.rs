@@ -118,7 +118,10 @@ mod tests {
             ("notes.example.:1", "notes.example"),
             ("[2001:DB8::1]:8443", "[2001:db8::1]"),
             ("[2001:db8::1]", "[2001:db8::1]"),
-            ("evil.example:80.notes.example", "evil.example:80.notes.example"),
+            (
+                "evil.example:80.notes.example",
+                "evil.example:80.notes.example",
+            ),
         ] {
             assert_eq!(host_of(authority.as_bytes()), host.as_bytes());
         }
