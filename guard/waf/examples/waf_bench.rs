@@ -1,10 +1,17 @@
 //! Microseconds a request with a rule set at paranoia 1: `waf_bench RULES_FOLDER`.
+//!
+//! "seen" asks the same request again and again; "fresh" changes what differs from visitor to
+//! visitor (cookies, arguments, texts), and the headers of a browser stay.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ostiary_waf::{Files, Mode, Plan, RequestHead, RuleSet, Settings, Source, Transaction};
+use ostiary_waf::{
+    Files, Mode, Plan, RequestHead, ResponseHead, RuleSet, Settings, Source, Transaction,
+};
+
+const ROUNDS: u16 = 1000;
 
 struct Folder(PathBuf);
 
@@ -19,11 +26,8 @@ impl Files for Folder {
 
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<usize>().ok())
-        .unwrap_or(0)
-        * 4
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0usize) * 4
 }
 
 fn load(folder: &Path) -> Arc<Plan> {
@@ -33,15 +37,11 @@ fn load(folder: &Path) -> Arc<Plan> {
         .collect();
     names.retain(|name| name.extension().is_some_and(|kind| kind == "conf"));
     names.sort();
-    let sources: Vec<Source> = names
-        .iter()
-        .map(|name| {
-            Source::new(
-                name.to_string_lossy(),
-                std::fs::read_to_string(name).expect("text"),
-            )
-        })
-        .collect();
+    let source = |name: &PathBuf| {
+        let text = std::fs::read_to_string(name).expect("text");
+        Source::new(name.to_string_lossy(), text)
+    };
+    let sources: Vec<Source> = names.iter().map(source).collect();
     let start = Instant::now();
     let rules = RuleSet::parse(&sources, &Folder(folder.to_owned())).expect("rules");
     let settings = Settings {
@@ -50,22 +50,114 @@ fn load(folder: &Path) -> Arc<Plan> {
         ..Settings::default()
     };
     let plan = Plan::compile(&rules, settings).expect("plan");
-    println!("{} rules loaded in {:?}", plan.rules(), start.elapsed());
+    let took = start.elapsed().as_secs_f64() * 1e3;
+    let (words, gates, memory) = plan.gate_sizes();
+    let (count, memory) = (plan.rules(), memory / 1024);
+    println!("{count} rules, {words} words, {gates} gates, {memory} KiB automata: {took:.0} ms");
     plan
 }
 
-fn json() -> String {
+/// What one request is made of; `n` tells visitors apart.
+struct Case {
+    name: &'static str,
+    method: &'static str,
+    uri: fn(usize) -> String,
+    kind: &'static str,
+    body: fn(usize) -> String,
+}
+
+fn nothing(_: usize) -> String {
+    String::new()
+}
+
+fn json(n: usize) -> String {
     let item = |index: usize| {
+        let id = n * 31 + index;
         format!(
-            r#"{{"id":{index},"name":"Item number {index}","price":{index}.95,"tags":["new","blue"],"text":"A fine thing, well made; ask for it"}}"#
+            r#"{{"id":{id},"name":"Item number {id}","price":{id}.95,"tags":["new","b{n}"],"text":"A fine thing {id}, well made; ask for it"}}"#
         )
     };
     let items: Vec<String> = (0..17).map(item).collect();
-    format!(r#"{{"order":"A-1001","items":[{}]}}"#, items.join(","))
+    format!(r#"{{"order":"A-{n}","items":[{}]}}"#, items.join(","))
 }
 
-fn measure(plan: &Arc<Plan>, name: &str, method: &str, uri: &str, kind: &str, body: &str) {
-    let headers: [(&[u8], &[u8]); 10] = [
+fn leaves(n: usize) -> String {
+    let leaf = |index: usize| format!(r#""key{index}":"v {n}-{index} it's"#);
+    let leaves: Vec<String> = (0..900).map(leaf).collect();
+    format!("{{{}\"}}", leaves.join("\","))
+}
+
+fn form(n: usize) -> String {
+    let field = |index: usize| {
+        format!(
+            "field{index}=Some+text+that+people+write%2C+with+a+comma+and+an+end.+Number+{n}{index}"
+        )
+    };
+    (0..11).map(field).collect::<Vec<_>>().join("&")
+}
+
+fn one_field(n: usize) -> String {
+    format!(
+        "text={}",
+        format!("word%20{n}+of+a+long+text%2C+").repeat(3600)
+    )
+}
+
+fn shop(_: usize) -> String {
+    "/orders".to_owned()
+}
+
+const CASES: [Case; 6] = [
+    Case {
+        name: "GET",
+        method: "GET",
+        uri: |n| format!("/things/{n}?page={}&sort=date&q=blue+chair+{n}", n % 9),
+        kind: "",
+        body: nothing,
+    },
+    Case {
+        name: "JSON 2 KB, 104 leaves",
+        method: "POST",
+        uri: shop,
+        kind: "application/json",
+        body: json,
+    },
+    Case {
+        name: "form 0.9 KB, 11 fields",
+        method: "POST",
+        uri: shop,
+        kind: "application/x-www-form-urlencoded",
+        body: form,
+    },
+    Case {
+        name: "attack",
+        method: "GET",
+        uri: |n| format!("/things?n={n}&id=1%20UNION%20SELECT%20user,password%20FROM%20users--"),
+        kind: "",
+        body: nothing,
+    },
+    Case {
+        name: "JSON 27 KB, 900 leaves",
+        method: "POST",
+        uri: shop,
+        kind: "application/json",
+        body: leaves,
+    },
+    Case {
+        name: "form 97 KB, one field",
+        method: "POST",
+        uri: shop,
+        kind: "application/x-www-form-urlencoded",
+        body: one_field,
+    },
+];
+
+fn ask(plan: &Arc<Plan>, case: &Case, n: usize) -> Transaction {
+    let (uri, body) = ((case.uri)(n), (case.body)(n));
+    let cookie = format!("sid=0a1b2c3d4e5f60718293a4b5c6d7{n:04}; theme=dark; seen=17324{n:05}");
+    let length = body.len().to_string();
+    let id = format!("7f0c2a52-0d6e-4bd3-8f0e-2f5f5ad0{n:04}");
+    let mut headers: Vec<(&[u8], &[u8])> = vec![
         (b"Host", b"shop.example.com"),
         (
             b"User-Agent",
@@ -78,48 +170,80 @@ fn measure(plan: &Arc<Plan>, name: &str, method: &str, uri: &str, kind: &str, bo
         (b"Accept-Language", b"en-GB,en;q=0.7,de;q=0.3"),
         (b"Accept-Encoding", b"gzip, deflate, br"),
         (b"Referer", b"https://shop.example.com/things?page=2"),
-        (
-            b"Cookie",
-            b"sid=0a1b2c3d4e5f60718293a4b5c6d7e8f9; theme=dark; seen=1732492800",
-        ),
-        (b"Content-Type", kind.as_bytes()),
-        (b"Content-Length", b"900"),
-        (b"X-Request-Id", b"7f0c2a52-0d6e-4bd3-8f0e-2f5f5ad0a0f1"),
+        (b"Cookie", cookie.as_bytes()),
+        (b"X-Request-Id", id.as_bytes()),
     ];
-    let headers = if body.is_empty() {
-        [&headers[..7], &headers[9..]].concat()
-    } else {
-        headers.to_vec()
-    };
-    let head = RequestHead {
-        method: method.as_bytes(),
+    if !body.is_empty() {
+        headers.push((b"Content-Type", case.kind.as_bytes()));
+        headers.push((b"Content-Length", length.as_bytes()));
+    }
+    let mut transaction = Transaction::new(plan);
+    transaction.request_head(&RequestHead {
+        method: case.method.as_bytes(),
         uri: uri.as_bytes(),
         protocol: b"HTTP/1.1",
         headers: &headers,
         remote: "192.0.2.7",
-        id: "bench",
-    };
-    let once = || {
-        let mut transaction = Transaction::new(plan);
-        transaction.request_head(&head);
-        transaction.request_body(body.as_bytes());
-        transaction
-    };
-    for _ in 0..200 {
-        once();
+        id: &id,
+    });
+    transaction.request_body(body.as_bytes());
+    transaction
+}
+
+/// Mean microseconds of rounds, the worst of them, without what making the request costs.
+fn time(mut round: impl FnMut(usize)) -> (f64, f64) {
+    let (mut sum, mut worst) = (0.0, 0.0f64);
+    for n in 0..usize::from(ROUNDS) {
+        let start = Instant::now();
+        round(n);
+        let micros = start.elapsed().as_secs_f64() * 1e6;
+        sum += micros;
+        worst = worst.max(micros);
     }
-    let outcome = once().verdict();
-    let rounds = 2000;
-    let start = Instant::now();
-    for _ in 0..rounds {
-        std::hint::black_box(once());
+    (sum / f64::from(ROUNDS), worst)
+}
+
+fn measure(plan: &Arc<Plan>, case: &Case) {
+    let rules = ask(plan, case, 1).verdict().rules();
+    for n in 0..100 {
+        ask(plan, case, n);
     }
-    let micros = start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds);
+    let make = |n: usize| drop(std::hint::black_box(((case.uri)(n), (case.body)(n))));
+    let (making, _) = time(make);
+    let (seen, _) = time(|_| drop(ask(plan, case, 1)));
+    let (fresh, worst) = time(|n| drop(ask(plan, case, 100 + n)));
+    let (seen, fresh) = (seen - making, fresh - making);
     println!(
-        "{name}: {micros:.1} us, stopped {}, rules {:?}",
-        outcome.interrupted,
-        outcome.rules()
+        "{}: fresh {fresh:.1} us (worst {worst:.0}), seen {seen:.1} us, rules {rules:?}",
+        case.name
     );
+}
+
+fn respond(plan: &Arc<Plan>) {
+    let row = |n: usize| {
+        format!(
+            "<tr class=\"row\"><td>{n}</td><td><a href=\"/things/{n}\">Thing number {n}</a></td><td>It is a fine thing, made of wood &amp; steel.</td></tr>\n"
+        )
+    };
+    let page: String = (0..180).map(row).collect();
+    let page = format!("<!doctype html><html><body><table>{page}</table></body></html>");
+    let headers: [(&[u8], &[u8]); 2] = [(b"content-type", b"text/html"), (b"server", b"notes")];
+    let mut micros = 0.0;
+    let mut rules = Vec::new();
+    for n in 0..usize::from(ROUNDS) {
+        let mut transaction = ask(plan, &CASES[0], n);
+        let start = Instant::now();
+        transaction.response_head(&ResponseHead {
+            status: 200,
+            protocol: b"HTTP/1.1",
+            headers: &headers,
+        });
+        transaction.response_body(page.as_bytes());
+        micros += start.elapsed().as_secs_f64() * 1e6;
+        rules = transaction.verdict().rules();
+    }
+    let (micros, size) = (micros / f64::from(ROUNDS), page.len() / 1024);
+    println!("response {size} KB HTML: {micros:.1} us, rules {rules:?}");
 }
 
 fn main() {
@@ -129,40 +253,9 @@ fn main() {
     };
     let before = resident();
     let plan = load(Path::new(&folder));
-    let field = |index: usize| {
-        format!(
-            "field{index}=Some+text+that+people+write%2C+with+a+comma+and+an+end.+Number+{index}"
-        )
-    };
-    let form = (0..11).map(field).collect::<Vec<_>>().join("&");
-    measure(
-        &plan,
-        "GET",
-        "GET",
-        "/things/42?page=2&sort=date&q=blue+chair",
-        "text/plain",
-        "",
-    );
-    measure(
-        &plan,
-        "JSON",
-        "POST",
-        "/orders",
-        "application/json",
-        &json(),
-    );
-    measure(
-        &plan,
-        "form",
-        "POST",
-        "/contact",
-        "application/x-www-form-urlencoded",
-        &form,
-    );
-    let attack = "/things?id=1%20UNION%20SELECT%20user,password%20FROM%20users--";
-    measure(&plan, "attack", "GET", attack, "text/plain", "");
-    println!(
-        "memory: {} KiB more than before loading",
-        resident() - before
-    );
+    for case in &CASES {
+        measure(&plan, case);
+    }
+    respond(&plan);
+    println!("memory: {} KiB more than before", resident() - before);
 }

@@ -115,15 +115,13 @@ impl Transaction {
                 self.strings.bytes(entry.name).len() + self.strings.bytes(entry.value).len()
             })
             .sum();
-        self.collections[V::ArgsCombinedSize as usize].clear();
-        self.put(V::ArgsCombinedSize, b"", size.to_string().as_bytes());
+        self.replace(V::ArgsCombinedSize, size.to_string().as_bytes());
     }
 
     /// Show rules which processor reads the body.
     pub(super) fn set_processor(&mut self) {
-        self.collections[V::ReqbodyProcessor as usize].clear();
         let name = self.processor.clone();
-        self.put(V::ReqbodyProcessor, b"", name.as_bytes());
+        self.replace(V::ReqbodyProcessor, name.as_bytes());
     }
 
     pub(super) fn collect_body(&mut self, body: &[u8]) {
@@ -156,7 +154,7 @@ impl Transaction {
         if self.processor == "URLENCODED" {
             let open = self.open_form(body);
             self.put(V::RequestBody, b"", &open);
-        } else if self.force_body {
+        } else if self.switches.force_body {
             let open = self.masked(body);
             self.put(V::RequestBody, b"", &open);
         }
@@ -186,15 +184,13 @@ impl Transaction {
             self.broken(&fault);
         }
         if parts.lax {
-            self.collections[V::MultipartStrictError as usize].clear();
-            self.put(V::MultipartStrictError, b"", b"1");
+            self.replace(V::MultipartStrictError, b"1");
         }
     }
 
     fn broken(&mut self, fault: &str) {
-        self.collections[V::ReqbodyError as usize].clear();
-        self.put(V::ReqbodyError, b"", b"1");
-        self.put(V::ReqbodyErrorMsg, b"", fault.as_bytes());
+        self.replace(V::ReqbodyError, b"1");
+        self.replace(V::ReqbodyErrorMsg, fault.as_bytes());
     }
 
     pub(super) fn collect_response(&mut self, head: &ResponseHead<'_>) {

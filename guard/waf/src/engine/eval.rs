@@ -4,19 +4,36 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::outcome::Match;
-use super::strings::Id;
+use super::strings::{EMPTY, Id};
 use super::transaction::{Entry, Transaction};
+use crate::operators::Operator;
 use crate::operators::pattern::Answer;
 use crate::plan::Plan;
 use crate::plan::gates;
 use crate::plan::rule::{Control, Effect, Link, Rule};
 use crate::plan::settings::Mode;
+use crate::seclang::target::Target;
+use crate::seclang::template::Template;
 use crate::seclang::variable::Variable as V;
+
+/// What a test of one value costs beside its bytes.
+const TEST: u64 = 16;
+
+/// The link that is being tried.
+#[derive(Clone, Copy)]
+struct Try<'a> {
+    plan: &'a Plan,
+    rule: &'a Rule,
+    link: &'a Link,
+    operator: &'a Operator,
+    index: u32,
+    argument: Id,
+}
 
 impl Transaction {
     /// Run the rules of a phase.
     pub(super) fn phase(&mut self, phase: usize) {
-        if self.mode == Mode::Off || self.allowed {
+        if self.switches.mode == Mode::Off || self.switches.allowed {
             return;
         }
         let plan = Arc::clone(&self.plan);
@@ -27,14 +44,11 @@ impl Transaction {
             let index = rules[at];
             let rule = &plan.rules[index as usize];
             at += 1;
-            if rule.gated
-                && rule.links[0]
-                    .gate
-                    .is_some_and(|gate| !gates::has(&self.possible, gate))
-            {
+            let closed = |gate| !gates::has(&self.possible, gate);
+            if rule.gate.is_some_and(closed) {
                 continue;
             }
-            if self.exhausted() || self.mode == Mode::Off {
+            if self.exhausted() || self.switches.mode == Mode::Off {
                 return;
             }
             if self.removed.has(index) || !self.timed(&plan, rule, index) {
@@ -44,10 +58,10 @@ impl Transaction {
             match rule.effect {
                 Effect::Deny => self.stop(rule.status, rule.id),
                 Effect::Pass => {}
-                _ if self.mode != Mode::Block => {}
+                _ if self.switches.mode != Mode::Block => {}
                 Effect::AllowPhase => return,
                 Effect::Allow | Effect::AllowRequest => {
-                    self.allowed = true;
+                    self.switches.allowed = true;
                     return;
                 }
             }
@@ -63,35 +77,21 @@ impl Transaction {
         }
         let start = Instant::now();
         let matched = self.run(plan, rule, index);
-        self.outcome
-            .micros
-            .push((rule.id, start.elapsed().as_micros() as u64));
+        let micros = start.elapsed().as_micros() as u64;
+        self.outcome.micros.push((rule.id, micros));
         matched
-    }
-
-    /// Learn which gates the values that came since the last phase open.
-    fn ask(&mut self, plan: &Plan) {
-        for variable in V::ALL
-            .iter()
-            .map(|variable| *variable as usize)
-            .filter(|variable| plan.watched[*variable])
-        {
-            for at in self.asked[variable]..self.collections[variable].len() {
-                let value = self.collections[variable][at].value;
-                let open = self.strings.candidates(value, plan);
-                for (mine, theirs) in self.possible.iter_mut().zip(open) {
-                    *mine |= theirs;
-                }
-            }
-            self.asked[variable] = self.collections[variable].len();
-        }
     }
 
     /// Whether all links of a rule hold; what follows from each is done.
     fn run(&mut self, plan: &Plan, rule: &Rule, index: u32) -> bool {
-        let before = self.matched.clone();
-        for link in &rule.links {
+        if let [link] = rule.links.as_slice() {
             if !self.holds(plan, rule, link, index) {
+                return false;
+            }
+        } else {
+            let before = self.matched.clone();
+            let mut links = rule.links.iter();
+            if !links.all(|link| self.holds(plan, rule, link, index)) {
                 self.matched = before;
                 return false;
             }
@@ -105,100 +105,104 @@ impl Transaction {
             self.follow(rule, link);
             return true;
         };
-        let argument = operator
-            .argument()
-            .map(|template| self.expand(template, rule.id))
-            .unwrap_or_default();
-        let mut found = Vec::new();
-        let entries = self.entries(plan, link, index);
-        for entry in entries {
-            for form in self.forms(plan, link, entry.value) {
-                if let Some(gate) = link.gate
-                    && !self.strings.opens(form, plan, gate)
-                {
-                    continue;
-                }
-                let class = self.strings.class(form);
-                self.strings.work += 16 + self.strings.bytes(form).len() as u64;
-                let answer = operator.test(self.strings.bytes(form), &class, &argument);
-                if answer == Answer::Uncertain {
-                    self.outcome.uncertain.push(rule.id);
-                } else if (answer == Answer::Yes) != link.negated {
-                    let matched = Entry {
-                        value: form,
-                        ..entry
-                    };
-                    if found.is_empty() {
-                        self.matched.clear();
-                    }
-                    found.push(matched);
-                    self.matched.push(matched);
-                    if link.capture && answer == Answer::Yes {
-                        let groups = operator.groups(self.strings.bytes(form));
-                        self.capture(&groups);
-                    }
-                    self.follow(rule, link);
-                    break;
-                }
-            }
-        }
-        !found.is_empty()
-    }
-
-    /// The values a link looks at: its targets without what is excluded.
-    fn entries(&mut self, plan: &Plan, link: &Link, index: u32) -> Vec<Entry> {
-        let (mut all, mut part) = (Vec::new(), Vec::new());
-        let narrowed = self.narrowed.has(index);
+        let argument = operator.argument();
+        let argument = argument.map_or(EMPTY, |template| self.expand(template, rule.id));
+        let attempt = Try {
+            plan,
+            rule,
+            link,
+            operator,
+            index,
+            argument,
+        };
+        let mut any = false;
+        let mut part = std::mem::take(&mut self.part);
         for target in &link.targets {
+            part.clear();
             self.gather(target, &mut part);
-            part.retain(|entry| {
-                let name = self.strings.bytes(entry.name);
-                let out =
-                    |known: &crate::seclang::target::Target| known.covers(entry.variable, name);
-                let left_out = link.except.iter().any(out)
-                    || narrowed
-                        && (self.untargeted.iter())
-                            .any(|(rules, known)| rules.has(index) && known.iter().any(out));
-                !left_out
-            });
             if target.count {
-                let value = self.strings.add(part.len().to_string().as_bytes());
-                let name = self.strings.add(b"");
-                part = vec![Entry {
-                    variable: target.variable,
-                    name,
-                    value,
-                }];
+                part.retain(|entry| !self.left_out(attempt, entry));
+                let count = self.strings.add(part.len().to_string().as_bytes());
+                let entry = Entry::plain(target.variable, EMPTY, count);
+                any |= self.matches(attempt, entry, !any);
+                continue;
             }
-            all.append(&mut part);
+            for entry in &part {
+                if self.is_candidate(link, entry) && !self.left_out(attempt, entry) {
+                    any |= self.matches(attempt, *entry, !any);
+                }
+            }
         }
-        if let Some(gate) = link.gate {
-            all.retain(|entry| gates::has(self.strings.candidates(entry.value, plan), gate));
-        }
-        all
+        self.part = part;
+        any
     }
 
-    fn forms(&mut self, plan: &Plan, link: &Link, value: Id) -> Vec<Id> {
-        if link.stages.is_empty() {
-            return vec![self.strings.form(value, plan, link.chain)];
+    fn is_candidate(&self, link: &Link, entry: &Entry) -> bool {
+        match (link.gate, entry.open) {
+            (Some(gate), Some(open)) => gates::has(&self.bits[open as usize..], gate),
+            _ => true,
         }
-        let mut forms: Vec<Id> = link
-            .stages
-            .iter()
-            .map(|node| self.strings.form(value, plan, *node))
-            .collect();
-        forms.dedup();
-        forms
     }
 
-    fn capture(&mut self, groups: &[Option<Vec<u8>>]) {
-        for number in 0..10usize {
-            let key = number.to_string().into_bytes();
-            match groups.get(number).cloned().flatten() {
-                Some(group) => self.tx.insert(key, group),
-                None => self.tx.remove(&key),
-            };
+    /// Whether the rule does not look at a value that its targets mean.
+    fn left_out(&self, attempt: Try<'_>, entry: &Entry) -> bool {
+        let (link, index) = (attempt.link, attempt.index);
+        let narrowed = self.narrowed.has(index);
+        if link.except.is_empty() && !narrowed {
+            return false;
         }
+        let name = self.strings.bytes(entry.name);
+        let out = |known: &Target| known.covers(entry.variable, name);
+        link.except.iter().any(out)
+            || narrowed
+                && (self.untargeted.iter())
+                    .any(|(rules, known)| rules.has(index) && known.iter().any(out))
+    }
+
+    /// Whether a form of a value matches; `first` when none did for this link before.
+    fn matches(&mut self, attempt: Try<'_>, entry: Entry, first: bool) -> bool {
+        let link = attempt.link;
+        let mut sure = true;
+        let mut before = None;
+        for chain in &link.stages {
+            let form = self.strings.form(entry.value, attempt.plan, *chain);
+            if before.replace(form) == Some(form) || !self.opens(attempt, entry, form) {
+                continue;
+            }
+            let value = self.strings.bytes(form);
+            self.strings.work += TEST + value.len() as u64;
+            let value = self.strings.bytes(form);
+            let argument = self.strings.bytes(attempt.argument);
+            let answer = attempt.operator.test(value, argument);
+            if answer == Answer::Uncertain {
+                sure = false;
+                self.outcome.uncertain.push(attempt.rule.id);
+            } else if (answer == Answer::Yes) != link.negated {
+                if first {
+                    self.matched.clear();
+                }
+                self.matched.push(Entry {
+                    value: form,
+                    ..entry
+                });
+                if link.capture && answer == Answer::Yes {
+                    let groups = attempt.operator.groups(self.strings.bytes(form));
+                    self.capture(&groups);
+                }
+                self.follow(attempt.rule, link);
+                return true;
+            }
+        }
+        if let (Some(gate), Some(open), true) = (link.gate, entry.open, sure) {
+            gates::clear(&mut self.bits[open as usize..], gate);
+        }
+        false
+    }
+
+    fn opens(&mut self, attempt: Try<'_>, entry: Entry, form: Id) -> bool {
+        let response = entry.variable == V::ResponseBody;
+        let gate = attempt.link.gate;
+        gate.is_none_or(|gate| self.strings.opens(form, attempt.plan, gate, response))
     }
 
     /// What a link does as soon as it holds.
@@ -214,10 +218,12 @@ impl Transaction {
                     self.processor.clone_from(name);
                     self.set_processor();
                 }
-                Control::ForceBodyVariable(on) => self.force_body = *on,
-                Control::Engine(mode) => self.mode = (*mode).min(self.ceiling),
-                Control::RequestBodyAccess(on) => self.read_body = *on,
-                Control::ResponseBodyAccess(on) => self.read_response = *on,
+                Control::ForceBodyVariable(on) => self.switches.force_body = *on,
+                Control::Engine(mode) => {
+                    self.switches.mode = (*mode).min(self.switches.ceiling);
+                }
+                Control::RequestBodyAccess(on) => self.switches.read_body = *on,
+                Control::ResponseBodyAccess(on) => self.switches.read_response = *on,
             }
         }
     }
@@ -226,28 +232,20 @@ impl Transaction {
         if !rule.log && rule.effect == Effect::Pass {
             return;
         }
-        let mut text = |of: fn(&Link) -> Option<&crate::seclang::template::Template>| {
+        let mut text = |of: fn(&Link) -> Option<&Template>| {
             let template = rule.links.iter().find_map(of);
-            let bytes = template
-                .map(|template| self.expand(template, rule.id))
-                .unwrap_or_default();
-            let bytes = self.masked(&bytes);
+            let text = template.map_or(EMPTY, |template| self.expand(template, rule.id));
+            let bytes = self.masked(self.strings.bytes(text));
             String::from_utf8_lossy(&bytes[..bytes.len().min(512)]).into_owned()
         };
-        let (message, data) = (
-            text(|link| link.msg.as_ref()),
-            text(|link| link.logdata.as_ref()),
-        );
-        let place = self
-            .matched
-            .last()
-            .map(|entry| self.place(*entry))
-            .unwrap_or_default();
+        let message = text(|link| link.msg.as_ref());
+        let data = text(|link| link.logdata.as_ref());
+        let place = self.matched.last().map(|entry| self.place(*entry));
         let found = Match {
             id: rule.id,
             message,
             data,
-            place,
+            place: place.unwrap_or_default(),
             severity: rule.severity,
             tags: rule.tags.clone(),
             logged: rule.log,

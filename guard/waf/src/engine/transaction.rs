@@ -1,12 +1,11 @@
 //! A request on its way through the phases.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::conditions::Conditions;
 use super::outcome::Outcome;
 use super::request::{RequestHead, ResponseHead};
-use super::strings::{Id, Strings};
+use super::strings::{EMPTY, Id, Strings};
 use crate::operators::integer;
 use crate::plan::Plan;
 use crate::plan::bits::Bits;
@@ -19,43 +18,79 @@ use crate::seclang::variable::Variable;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub variable: Variable,
+    /// Where the value is, for the gated rules that look there.
+    pub place: u16,
     pub name: Id,
     pub value: Id,
+    /// Where its candidates are among the bits, once they are known.
+    pub open: Option<u32>,
+}
+
+impl Entry {
+    /// A value that no gated rule looks at.
+    pub fn plain(variable: Variable, name: Id, value: Id) -> Self {
+        Self {
+            variable,
+            place: 0,
+            name,
+            value,
+            open: None,
+        }
+    }
 }
 
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own that rules turn"
 )]
+/// What rules turn for one request.
+pub(super) struct Switches {
+    pub mode: Mode,
+    /// What rules may turn the mode to at most.
+    pub ceiling: Mode,
+    pub force_body: bool,
+    pub read_body: bool,
+    pub read_response: bool,
+    /// A rule let the request pass.
+    pub allowed: bool,
+}
+
+/// What the request may cost.
+struct Limits {
+    body: usize,
+    budget: u64,
+    at_exhaustion: Exhausted,
+}
+
 /// One request. Feed it in the order of the wire and ask for the verdict after each step.
+///
+/// It is owned as a whole and may be moved between steps; what it leaves to the next request
+/// of its thread is memory and what it learned about values that come again.
 pub struct Transaction {
     pub(super) plan: Arc<Plan>,
     pub(super) strings: Strings,
     pub(super) collections: Vec<Vec<Entry>>,
-    pub(super) tx: HashMap<Vec<u8>, Vec<u8>>,
-    /// Names of TX that the settings decide and no rule.
-    pub(super) fixed: Vec<Vec<u8>>,
+    /// Values of TX and the like by slot, and under names that no rule writes out.
+    pub(super) stored: Vec<Option<Id>>,
+    pub(super) others: Vec<(Variable, Id, Id)>,
+    /// Slots that the settings decide and no rule.
+    pub(super) fixed: Bits,
     pub(super) matched: Vec<Entry>,
+    /// Values of one target, while a link is tried.
+    pub(super) part: Vec<Entry>,
     /// Values of secret arguments.
     pub(super) secrets: Vec<Vec<u8>>,
     pub(super) removed: Bits,
     /// Rules that do not look at some targets, and the rules of all of these.
     pub(super) untargeted: Vec<(Bits, Arc<[Target]>)>,
     pub(super) narrowed: Bits,
-    /// Gates that some value opened, and how far each collection was asked.
+    /// Candidates of values, those of all values, and how far each collection was asked.
+    pub(super) bits: Vec<u64>,
     pub(super) possible: Vec<u64>,
-    pub(super) asked: Vec<usize>,
+    pub(super) asked: [u32; Variable::COUNT],
     pub(super) processor: String,
-    pub(super) force_body: bool,
-    pub(super) read_body: bool,
-    pub(super) read_response: bool,
-    pub(super) mode: Mode,
-    /// What rules may turn the mode to at most.
-    pub(super) ceiling: Mode,
-    body_limit: usize,
-    budget: u64,
-    at_exhaustion: Exhausted,
-    pub(super) allowed: bool,
+    pub(super) switches: Switches,
+    limits: Limits,
     pub(super) content_type: Vec<u8>,
     pub(super) outcome: Outcome,
 }
@@ -72,29 +107,37 @@ impl Transaction {
     pub fn with(plan: &Arc<Plan>, conditions: &Conditions) -> Self {
         let mode = conditions.mode.unwrap_or(plan.limits.mode);
         let settings = &plan.settings;
+        let memory = Self::memory(plan);
         let mut transaction = Self {
             plan: Arc::clone(plan),
-            strings: Strings::default(),
-            collections: vec![Vec::new(); Variable::COUNT],
-            tx: HashMap::new(),
-            fixed: Vec::new(),
+            strings: memory.strings,
+            collections: memory.collections,
+            stored: vec![None; plan.texts.names.len()],
+            others: Vec::new(),
+            fixed: Bits::none(plan.texts.names.len()),
             matched: Vec::new(),
+            part: Vec::new(),
             secrets: Vec::new(),
             removed: Bits::none(plan.rules.len()),
             untargeted: Vec::new(),
             narrowed: Bits::none(plan.rules.len()),
+            bits: memory.bits,
             possible: vec![0; plan.gates.width],
-            asked: vec![0; Variable::COUNT],
+            asked: [0; Variable::COUNT],
             processor: String::new(),
-            force_body: false,
-            read_body: plan.limits.request_body,
-            read_response: conditions.response.unwrap_or(plan.limits.response_body),
-            mode,
-            ceiling: mode,
-            body_limit: conditions.body_limit.unwrap_or(plan.limits.body),
-            budget: conditions.budget.unwrap_or(settings.budget),
-            at_exhaustion: conditions.exhausted.unwrap_or(settings.exhausted),
-            allowed: false,
+            switches: Switches {
+                mode,
+                ceiling: mode,
+                force_body: false,
+                read_body: plan.limits.request_body,
+                read_response: conditions.response.unwrap_or(plan.limits.response_body),
+                allowed: false,
+            },
+            limits: Limits {
+                body: conditions.body_limit.unwrap_or(plan.limits.body),
+                budget: conditions.budget.unwrap_or(settings.budget),
+                at_exhaustion: conditions.exhausted.unwrap_or(settings.exhausted),
+            },
             content_type: Vec::new(),
             outcome: Outcome::default(),
         };
@@ -124,33 +167,23 @@ impl Transaction {
     }
 
     fn preset(&mut self, conditions: &Conditions) {
-        let settings = &self.plan.settings;
-        let mut set = |name: &str, value: Option<u32>| {
+        let plan = Arc::clone(&self.plan);
+        let (settings, known) = (&plan.settings, &plan.known);
+        let mut fix = |slot: u32, value: Option<u32>| {
             if let Some(value) = value {
-                self.tx
-                    .insert(name.as_bytes().to_vec(), value.to_string().into_bytes());
+                self.stored[slot as usize] = Some(self.strings.add(value.to_string().as_bytes()));
+                self.fixed.add(slot);
             }
         };
-        let level = settings.paranoia.map(u32::from);
-        for name in [
-            "blocking_paranoia_level",
-            "detection_paranoia_level",
-            "paranoia_level",
-            "executing_paranoia_level",
-        ] {
-            set(name, level);
+        for level in known.levels {
+            fix(level, settings.paranoia.map(u32::from));
         }
-        set(
-            "inbound_anomaly_score_threshold",
-            conditions.threshold.or(settings.threshold),
+        fix(known.threshold, conditions.threshold.or(settings.threshold));
+        let response = conditions.response_threshold;
+        fix(
+            known.response_threshold,
+            response.or(settings.response_threshold),
         );
-        set(
-            "outbound_anomaly_score_threshold",
-            conditions
-                .response_threshold
-                .or(settings.response_threshold),
-        );
-        self.fixed = self.tx.keys().cloned().collect();
     }
 
     /// Phase 1.
@@ -164,12 +197,13 @@ impl Transaction {
         if self.outcome.interrupted {
             return;
         }
-        if body.len() > self.body_limit && self.read_body && self.plan.limits.reject {
+        let read = self.switches.read_body;
+        if body.len() > self.limits.body && read && self.plan.limits.reject {
             self.stop(413, 0);
             return;
         }
-        if self.read_body {
-            self.collect_body(&body[..body.len().min(self.body_limit)]);
+        if read {
+            self.collect_body(&body[..body.len().min(self.limits.body)]);
         }
         self.phase(2);
     }
@@ -187,30 +221,18 @@ impl Transaction {
     pub fn wants_response_body(&self) -> bool {
         let declared = self.collections[Variable::ResponseContentType as usize].first();
         let kind = declared.map_or(&b""[..], |entry| self.strings.bytes(entry.value));
-        let kind = kind
-            .split(|byte| *byte == b';')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii()
-            .to_ascii_lowercase();
-        self.read_response
-            && self
-                .plan
-                .limits
-                .types
-                .iter()
-                .any(|wanted| wanted.as_bytes() == kind)
+        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+        let types = &self.plan.limits.types;
+        let wanted = |known: &String| known.as_bytes().eq_ignore_ascii_case(kind.trim_ascii());
+        self.switches.read_response && types.iter().any(wanted)
     }
 
     /// Phases 4 and 5, with the body as far as it is inspected.
     pub fn response_body(&mut self, body: &[u8]) {
         if !self.outcome.interrupted {
             if self.wants_response_body() {
-                self.put(
-                    Variable::ResponseBody,
-                    b"",
-                    &body[..body.len().min(self.plan.limits.response)],
-                );
+                let seen = &body[..body.len().min(self.plan.limits.response)];
+                self.put(Variable::ResponseBody, b"", seen);
             }
             self.phase(4);
         }
@@ -219,34 +241,38 @@ impl Transaction {
 
     /// Phase 5 alone, for a request without an inspected response.
     pub fn finish(&mut self) {
-        self.allowed = false;
+        self.switches.allowed = false;
         let stopped = std::mem::take(&mut self.outcome.interrupted);
         self.phase(5);
         self.outcome.interrupted |= stopped;
+    }
+
+    /// Whether the request is stopped by now, without the rest of the verdict.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.outcome.interrupted
     }
 
     /// What came of it so far.
     #[must_use]
     pub fn verdict(&self) -> Outcome {
         let mut outcome = self.outcome.clone();
-        outcome.score = self.number(&["blocking_inbound_anomaly_score", "anomaly_score"]);
-        outcome.response_score =
-            self.number(&["blocking_outbound_anomaly_score", "outbound_anomaly_score"]);
+        outcome.score = self.number(self.plan.known.scores);
+        outcome.response_score = self.number(self.plan.known.response_scores);
         outcome
     }
 
-    fn number(&self, names: &[&str]) -> i64 {
-        names
+    fn number(&self, slots: [u32; 2]) -> i64 {
+        let values = slots
             .iter()
-            .filter_map(|name| self.tx.get(name.as_bytes()))
-            .map(|value| integer(value))
-            .max()
-            .unwrap_or(0)
+            .filter_map(|slot| self.stored[*slot as usize])
+            .map(|value| integer(self.strings.bytes(value)));
+        values.max().unwrap_or(0)
     }
 
     /// Stop the request, when the mode is to stop.
     pub(super) fn stop(&mut self, status: u16, by: u32) {
-        if self.mode == Mode::Block && !self.outcome.interrupted {
+        if self.switches.mode == Mode::Block && !self.outcome.interrupted {
             self.outcome.interrupted = true;
             self.outcome.status = status;
             self.outcome.by = by;
@@ -255,16 +281,15 @@ impl Transaction {
 
     /// Whether the work so far is more than a request may cost; what follows is done once.
     pub(super) fn exhausted(&mut self) -> bool {
-        if !self.outcome.exhausted && self.strings.work > self.budget {
+        if !self.outcome.exhausted && self.strings.work > self.limits.budget {
             self.outcome.exhausted = true;
-            match self.at_exhaustion {
+            match self.limits.at_exhaustion {
                 Exhausted::Block => self.stop(403, 0),
                 Exhausted::Score => {
-                    let score = self.number(&["blocking_inbound_anomaly_score"]) + 5;
-                    self.tx.insert(
-                        b"blocking_inbound_anomaly_score".to_vec(),
-                        score.to_string().into_bytes(),
-                    );
+                    let slot = self.plan.known.scores[0];
+                    let score = self.number([slot; 2]) + 5;
+                    let value = self.strings.add(score.to_string().as_bytes());
+                    self.stored[slot as usize] = Some(value);
                 }
                 Exhausted::Flag => {}
             }
@@ -273,11 +298,24 @@ impl Transaction {
     }
 
     pub(super) fn put(&mut self, variable: Variable, name: &[u8], value: &[u8]) {
-        let (name, value) = (self.strings.add(name), self.strings.add(value));
-        self.collections[variable as usize].push(Entry {
-            variable,
-            name,
-            value,
-        });
+        let place = self.plan.places.of(variable, name);
+        let name = if name.is_empty() {
+            EMPTY
+        } else {
+            self.strings.add(name)
+        };
+        let value = self.strings.add(value);
+        let entry = Entry {
+            place,
+            ..Entry::plain(variable, name, value)
+        };
+        self.collections[variable as usize].push(entry);
+    }
+
+    /// Let a variable have this one value.
+    pub(super) fn replace(&mut self, variable: Variable, value: &[u8]) {
+        self.collections[variable as usize].clear();
+        self.asked[variable as usize] = 0;
+        self.put(variable, b"", value);
     }
 }

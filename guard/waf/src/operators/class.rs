@@ -35,14 +35,6 @@ impl Class {
         self
     }
 
-    /// Whether the two have a byte in common.
-    pub fn meets(&self, other: &Self) -> bool {
-        self.0
-            .iter()
-            .zip(other.0)
-            .any(|(mine, theirs)| mine & theirs != 0)
-    }
-
     pub fn join(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine |= theirs;

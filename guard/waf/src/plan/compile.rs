@@ -7,10 +7,12 @@ use super::bits::Bits;
 use super::chains::Chains;
 use super::fold;
 use super::gates::GatesBuilder;
+use super::places::{Places, Watch};
 use super::rule::{Control, Effect, Link, Rule};
 use super::settings::{Mode, Settings};
+use super::texts::Texts;
 use super::which::Test;
-use super::{Limits, Plan};
+use super::{Known, Limits, Plan};
 use crate::seclang::action::{Actions, Disruptive};
 use crate::seclang::ctl::Ctl;
 use crate::seclang::variable::Variable;
@@ -191,48 +193,62 @@ fn assemble(
         })
         .collect();
     let mut gates = GatesBuilder::default();
-    let mut parts = Vec::new();
-    let mut wanted = Vec::new();
-    let mut watched = vec![false; Variable::COUNT];
-    for links in &heads {
-        let gate = gate(&links[0], &mut gates);
-        for (index, link) in links.iter().enumerate() {
-            let asked = index == 0 && gate.is_some();
-            let steps = link.actions.transforms.clone().unwrap_or_default();
-            if link.actions.multi_match {
-                wanted.extend((0..steps.len()).map(|depth| (steps[..depth].to_vec(), asked)));
-            }
-            wanted.push((steps, asked));
-        }
-        if gate.is_some() {
-            for target in links[0].targets.iter().filter(|target| !target.exclude) {
-                watched[target.variable as usize] = true;
-                target
-                    .variable
-                    .parts()
-                    .iter()
-                    .for_each(|part| watched[*part as usize] = true);
-            }
-        }
-        parts.push(gate);
-    }
-    let chains = Chains::build(wanted);
+    let own: Vec<Option<u32>> = heads
+        .iter()
+        .map(|links| gate(&links[0], &mut gates))
+        .collect();
+    let chains = Chains::build(
+        heads
+            .iter()
+            .flat_map(|links| links.iter())
+            .flat_map(forms)
+            .collect(),
+    );
+    let node = |steps: Vec<Transform>| chains.find(&steps).unwrap_or_default();
+    let watches: Vec<Watch<'_>> = heads
+        .iter()
+        .zip(&own)
+        .filter_map(|(links, gate)| {
+            Some(Watch {
+                head: &links[0],
+                chains: forms(&links[0]).into_iter().map(node).collect(),
+                gate: (*gate)?,
+            })
+        })
+        .collect();
+    let places = Places::build(&watches, &chains, gates.width());
+    let mut texts = Texts::new();
     let mut rules = Vec::new();
-    for (links, gate) in heads.iter().zip(parts) {
-        rules.push(rule(set, links, gate, &chains, &heads)?);
+    for (links, gate) in heads.iter().zip(own) {
+        rules.push(rule(set, links, gate, &chains, &heads, &mut texts)?);
     }
     let phases = order(entries, &mut rules);
+    let known = Known::new(&mut texts);
     Ok(Plan {
         stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
         files: set.files.clone(),
         rules,
         phases,
-        gates: gates.build(),
+        gates: gates.build().map_err(|fault| set.fault((0, 0), fault))?,
         chains,
-        watched,
+        places,
+        texts,
+        known,
         limits,
         settings,
     })
+}
+
+/// The chains after each of which a link looks at a value.
+fn forms(link: &Written) -> Vec<Vec<Transform>> {
+    let steps = link.actions.transforms.clone().unwrap_or_default();
+    if link.actions.multi_match {
+        (0..=steps.len())
+            .map(|depth| steps[..depth].to_vec())
+            .collect()
+    } else {
+        vec![steps]
+    }
 }
 
 /// A gate for a rule whose targets all come from the request itself.
@@ -242,10 +258,13 @@ fn gate(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
         .iter()
         .all(|target| target.exclude || !(target.count || target.variable.is_state()));
     if head.negated || !plain {
-        None
-    } else {
-        gates.add(head.operator.as_ref()?)
+        return None;
     }
+    let mut looks = [false; 2];
+    for target in head.targets.iter().filter(|target| !target.exclude) {
+        looks[usize::from(target.variable == Variable::ResponseBody)] = true;
+    }
+    gates.add(head.operator.as_ref()?, looks)
 }
 
 fn rule(
@@ -254,6 +273,7 @@ fn rule(
     gate: Option<u32>,
     chains: &Chains,
     heads: &[&Vec<Written>],
+    texts: &mut Texts,
 ) -> Result<Rule, Fault> {
     let head = &links[0].actions;
     let built: Result<Vec<Link>, Fault> = links
@@ -261,7 +281,7 @@ fn rule(
         .enumerate()
         .map(|(index, link)| {
             let gate = gate.filter(|_| index == 0);
-            build(link, gate, chains, heads).map_err(|message| set.fault(link.at, message))
+            build(link, gate, chains, heads, texts).map_err(|message| set.fault(link.at, message))
         })
         .collect();
     let effect = match head.disruptive {
@@ -282,7 +302,7 @@ fn rule(
         severity: head.severity,
         tags: head.tags.clone(),
         skip: None,
-        gated: gate.is_some(),
+        gate,
     })
 }
 
@@ -291,17 +311,29 @@ fn build(
     gate: Option<u32>,
     chains: &Chains,
     heads: &[&Vec<Written>],
+    texts: &mut Texts,
 ) -> Result<Link, String> {
+    let mut link = link.clone();
+    link.targets
+        .iter_mut()
+        .for_each(|target| texts.target(target));
+    if let Some(operator) = &mut link.operator {
+        texts.operator(operator);
+    }
+    let actions = &mut link.actions;
+    actions
+        .setvars
+        .iter_mut()
+        .for_each(|setvar| texts.setvar(setvar));
+    for template in [&mut actions.msg, &mut actions.logdata]
+        .into_iter()
+        .flatten()
+    {
+        texts.template(template);
+    }
+    let node = |steps: &Vec<Transform>| chains.find(steps).unwrap_or_default();
+    let stages = forms(&link).iter().map(node).collect();
     let actions = &link.actions;
-    let steps = actions.transforms.clone().unwrap_or_default();
-    let node = |steps: &[Transform]| chains.find(steps).unwrap_or_default();
-    let stages = if actions.multi_match {
-        (0..=steps.len())
-            .map(|depth| node(&steps[..depth]))
-            .collect()
-    } else {
-        Vec::new()
-    };
     Ok(Link {
         targets: link
             .targets
@@ -317,7 +349,6 @@ fn build(
             .collect(),
         operator: link.operator.clone(),
         negated: link.negated,
-        chain: node(&steps),
         stages,
         capture: actions.capture,
         setvars: actions.setvars.clone(),

@@ -4,6 +4,7 @@ use super::compile::Entry;
 use crate::operators::{Operator, Order, integer};
 use crate::seclang::Written;
 use crate::seclang::target::Selector;
+use crate::seclang::variable::Variable;
 
 const LEVELS: [&[u8]; 2] = [b"detection_paranoia_level", b"executing_paranoia_level"];
 
@@ -52,7 +53,7 @@ fn changes_level(entry: &Entry) -> bool {
         .any(|setvar| {
             let name = setvar.name.constant();
             name.is_none_or(|name| LEVELS.contains(&name))
-                && setvar.collection == "tx"
+                && setvar.variable == Variable::Tx
                 && name.is_some()
         })
 }

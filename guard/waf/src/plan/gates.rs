@@ -2,12 +2,19 @@
 
 use std::collections::HashMap;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, MatchKind, StartKind};
 
 use super::needs;
 use crate::injection;
 use crate::operators::class::Class;
 use crate::operators::{Operator, Relation};
+use crate::transforms::Transform;
+
+/// Words are looked for by their beginning: the automaton stays small, and few texts hold
+/// the first bytes of a word and not the rest.
+const PREFIX: usize = 12;
 
 /// What one rule needs.
 #[derive(Clone, Debug, Default)]
@@ -20,105 +27,242 @@ struct Gate {
     classes: Vec<Class>,
 }
 
-/// All gates, with the automaton over their words.
+/// What is known of a text after one look at its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traits {
+    /// The classes of bytes it has a member of.
+    pub classes: u128,
+    /// The transformations that may change it.
+    pub touch: u64,
+}
+
+/// A gate as it is asked.
+#[derive(Clone, Debug, Default)]
+struct Lock {
+    /// Classes that must all be met.
+    needed: u128,
+    /// Classes of which one opens it without a word.
+    lone: u128,
+}
+
+/// The words of the gates that look at requests, or at bodies of responses.
 #[derive(Debug)]
-pub(crate) struct Gates {
-    all: Vec<Gate>,
-    automaton: AhoCorasick,
+struct Scanner {
+    automaton: DFA,
     /// For each word of the automaton, the gates it opens.
     opens: Vec<Vec<u32>>,
-    /// Gates that need no word.
+    /// Gates that open without a word.
     wordless: Vec<u32>,
+    words: usize,
+}
+
+/// All gates, with the automata over their words.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    locks: Vec<Lock>,
+    /// For each byte what a text with it has.
+    traits: Vec<Traits>,
+    empty: Traits,
+    scanners: [Scanner; 2],
     /// How many 64-bit words a set of gates takes.
     pub width: usize,
 }
 
-/// Collects gates before the automaton is built.
+/// Collects gates before the automata are built.
 #[derive(Debug, Default)]
-pub(crate) struct GatesBuilder(Vec<Gate>);
+pub(crate) struct GatesBuilder(Vec<(Gate, [bool; 2])>);
 
 impl GatesBuilder {
-    /// Add what an operator needs; nothing when a value without anything special can match.
-    pub fn add(&mut self, operator: &Operator) -> Option<u32> {
+    /// Add what an operator needs, for rules that look at requests and at bodies of responses;
+    /// nothing when a value without anything special can match.
+    pub fn add(&mut self, operator: &Operator, looks: [bool; 2]) -> Option<u32> {
         let gate = gate(operator)?;
-        self.0.push(gate);
+        self.0.push((gate, looks));
         Some(self.0.len() as u32 - 1)
     }
 
-    pub fn build(self) -> Gates {
-        let mut words: Vec<Vec<u8>> = Vec::new();
+    /// How many 64-bit words a set of the gates takes.
+    pub fn width(&self) -> usize {
+        self.0.len().div_ceil(64).max(1)
+    }
+
+    pub fn build(self) -> Result<Gates, String> {
+        let width = self.width();
+        let (classes, locks) = locks(self.0.iter().map(|(gate, _)| gate));
+        let scanners = [self.scanner(0)?, self.scanner(1)?];
+        let steps = Transform::bits();
+        let traits = (0..=255u8).map(|byte| Traits {
+            classes: (0..).zip(&classes).fold(0, |bits, (at, class)| {
+                bits | u128::from(class.has(byte)) << at
+            }),
+            touch: steps[usize::from(byte)],
+        });
+        Ok(Gates {
+            locks,
+            traits: traits.collect(),
+            empty: Traits {
+                classes: 0,
+                touch: Transform::of_nothing(),
+            },
+            scanners,
+            width,
+        })
+    }
+
+    fn scanner(&self, side: usize) -> Result<Scanner, String> {
+        let mut words: Vec<&[u8]> = Vec::new();
         let mut opens: Vec<Vec<u32>> = Vec::new();
-        let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut known: HashMap<&[u8], usize> = HashMap::new();
         let mut wordless = Vec::new();
-        for (index, gate) in self.0.iter().enumerate() {
+        let mine = (0u32..).zip(&self.0).filter(|(_, (_, looks))| looks[side]);
+        for (index, (gate, _)) in mine {
             for word in &gate.words {
-                let at = *known.entry(word.clone()).or_insert_with(|| {
-                    words.push(word.clone());
+                let word = &word[..word.len().min(PREFIX)];
+                let at = *known.entry(word).or_insert_with(|| {
+                    words.push(word);
                     opens.push(Vec::new());
                     words.len() - 1
                 });
-                opens[at].push(index as u32);
+                if opens[at].last() != Some(&index) {
+                    opens[at].push(index);
+                }
             }
             if gate.words.is_empty() || gate.lone != Class::default() {
-                wordless.push(index as u32);
+                wordless.push(index);
             }
         }
-        let automaton = AhoCorasickBuilder::new()
+        let automaton = DFA::builder()
             .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .prefilter(false)
             .build(&words)
-            .expect("the words of one rule set fit an automaton");
-        let width = self.0.len().div_ceil(64).max(1);
-        Gates {
-            all: self.0,
+            .map_err(|fault| format!("too many words: {fault}"))?;
+        Ok(Scanner {
             automaton,
             opens,
             wordless,
-            width,
-        }
+            words: words.len(),
+        })
     }
 }
 
+/// Number the classes of all gates: those that open a gate alone first, then the most needed.
+fn locks<'a>(gates: impl Iterator<Item = &'a Gate> + Clone) -> (Vec<Class>, Vec<Lock>) {
+    let mut uses: Vec<(Class, usize)> = Vec::new();
+    let mut note = |class: Class, weight| match uses.iter_mut().find(|(known, _)| *known == class) {
+        Some((_, count)) => *count += weight,
+        None => uses.push((class, weight)),
+    };
+    for gate in gates.clone() {
+        if gate.lone != Class::default() {
+            note(gate.lone, 1 << 20);
+        }
+        for class in &gate.classes {
+            note(*class, if gate.words.is_empty() { 1 << 10 } else { 1 });
+        }
+    }
+    uses.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    uses.truncate(128);
+    let classes: Vec<Class> = uses.into_iter().map(|(class, _)| class).collect();
+    let bit = |class: &Class| classes.iter().position(|known| known == class);
+    let bits = |class: &Class| bit(class).map_or(0, |at| 1 << at);
+    let locks = gates.map(|gate| Lock {
+        needed: gate.classes.iter().fold(0, |all, class| all | bits(class)),
+        lone: match bit(&gate.lone) {
+            Some(at) => 1 << at,
+            None if gate.words.is_empty() || gate.lone != Class::default() => u128::MAX,
+            None => 0,
+        },
+    });
+    let locks = locks.collect();
+    (classes, locks)
+}
+
 impl Gates {
-    /// Set the bit of each gate that a text opens.
-    pub fn scan(&self, text: &[u8], class: &Class, open: &mut [u64]) {
-        for &index in &self.wordless {
-            let gate = &self.all[index as usize];
-            if (gate.words.is_empty() && gate.lone == Class::default() || class.meets(&gate.lone))
-                && gate.fits(class)
+    /// What the bytes of a text say.
+    pub fn traits(&self, text: &[u8]) -> Traits {
+        if text.is_empty() {
+            return self.empty;
+        }
+        let mut all = Traits::default();
+        let mut take = |byte: u8| {
+            let one = &self.traits[usize::from(byte)];
+            all.classes |= one.classes;
+            all.touch |= one.touch;
+        };
+        if text.len() < 200 {
+            for byte in text {
+                take(*byte);
+            }
+        } else {
+            let mut seen = [false; 256];
+            for byte in text {
+                seen[usize::from(*byte)] = true;
+            }
+            (0..=255)
+                .filter(|byte| seen[usize::from(*byte)])
+                .for_each(take);
+        }
+        all
+    }
+
+    /// Set the bit of each gate that a text opens; of those for bodies of responses or of the others.
+    pub fn scan(&self, text: &[u8], traits: Traits, response: bool, open: &mut [u64]) {
+        let scanner = &self.scanners[usize::from(response)];
+        for &index in &scanner.wordless {
+            let lock = &self.locks[index as usize];
+            if lock.fits(traits.classes)
+                && (lock.lone == u128::MAX || lock.lone & traits.classes != 0)
             {
                 set(open, index);
             }
         }
-        for found in self.automaton.find_overlapping_iter(text) {
-            for &index in &self.opens[found.pattern().as_usize()] {
-                if !has(open, index) && self.all[index as usize].fits(class) {
-                    set(open, index);
+        let automaton = &scanner.automaton;
+        let Ok(mut state) = automaton.start_state(Anchored::No) else {
+            return;
+        };
+        for byte in text {
+            state = automaton.next_state(Anchored::No, state, *byte);
+            if automaton.is_special(state) && automaton.is_match(state) {
+                for at in 0..automaton.match_len(state) {
+                    for &index in &scanner.opens[automaton.match_pattern(state, at).as_usize()] {
+                        if self.locks[index as usize].fits(traits.classes) {
+                            set(open, index);
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// Bytes the automaton takes.
+    /// Bytes the automata take.
     pub fn memory(&self) -> usize {
-        self.automaton.memory_usage()
+        let each = self.scanners.iter();
+        each.map(|scanner| scanner.automaton.memory_usage()).sum()
     }
 
     /// How many words and gates there are.
     pub fn sizes(&self) -> (usize, usize) {
-        (self.opens.len(), self.all.len())
+        let words = self.scanners.iter().map(|scanner| scanner.words).sum();
+        (words, self.locks.len())
     }
 }
 
-impl Gate {
-    fn fits(&self, class: &Class) -> bool {
-        self.classes.iter().all(|needed| needed.meets(class))
+impl Lock {
+    fn fits(&self, classes: u128) -> bool {
+        self.needed & !classes == 0
     }
 }
 
 /// Set a bit.
 pub(crate) fn set(bits: &mut [u64], index: u32) {
     bits[index as usize / 64] |= 1 << (index % 64);
+}
+
+/// Clear a bit.
+pub(crate) fn clear(bits: &mut [u64], index: u32) {
+    bits[index as usize / 64] &= !(1 << (index % 64));
 }
 
 /// Whether a bit is set.

@@ -7,18 +7,23 @@ pub mod exclusion;
 mod fold;
 pub(crate) mod gates;
 pub(crate) mod needs;
+pub(crate) mod places;
 pub(crate) mod rule;
 pub(crate) mod settings;
+pub(crate) mod texts;
 mod which;
 
 use std::sync::Arc;
 
 use chains::Chains;
 use gates::Gates;
+use places::Places;
 use rule::Rule;
 use settings::{Mode, Settings};
+use texts::Texts;
 
 use crate::seclang::template::Template;
+use crate::seclang::variable::Variable;
 use crate::seclang::{Fault, RuleSet};
 
 /// Limits and switches that rule files and settings decide together.
@@ -33,6 +38,39 @@ pub(crate) struct Limits {
     pub types: Vec<String>,
     pub arguments: usize,
     pub depth: usize,
+}
+
+/// The slots of TX that the engine itself writes or reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub levels: [u32; 4],
+    pub threshold: u32,
+    pub response_threshold: u32,
+    pub scores: [u32; 2],
+    pub response_scores: [u32; 2],
+    /// TX.0 to TX.9.
+    pub groups: [u32; 10],
+}
+
+impl Known {
+    fn new(texts: &mut Texts) -> Self {
+        let mut slot = |name: &str| texts.slot(Variable::Tx, name.as_bytes());
+        Self {
+            levels: [
+                "blocking_paranoia_level",
+                "detection_paranoia_level",
+                "paranoia_level",
+                "executing_paranoia_level",
+            ]
+            .map(&mut slot),
+            threshold: slot("inbound_anomaly_score_threshold"),
+            response_threshold: slot("outbound_anomaly_score_threshold"),
+            scores: ["blocking_inbound_anomaly_score", "anomaly_score"].map(&mut slot),
+            response_scores: ["blocking_outbound_anomaly_score", "outbound_anomaly_score"]
+                .map(&mut slot),
+            groups: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"].map(slot),
+        }
+    }
 }
 
 /// What a person wants to know about a rule.
@@ -67,8 +105,9 @@ pub struct Plan {
     pub(crate) phases: [Vec<u32>; 6],
     pub(crate) gates: Gates,
     pub(crate) chains: Chains,
-    /// For each variable, whether a gated rule looks at it.
-    pub(crate) watched: Vec<bool>,
+    pub(crate) places: Places,
+    pub(crate) texts: Texts,
+    pub(crate) known: Known,
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
 }

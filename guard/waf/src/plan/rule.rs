@@ -39,9 +39,8 @@ pub(crate) struct Link {
     pub except: Vec<Target>,
     pub operator: Option<Operator>,
     pub negated: bool,
-    /// The node of its transformation chain.
-    pub chain: usize,
-    /// With `multiMatch`, the node of each step of the chain, the plain value first.
+    /// The node of its transformation chain; with `multiMatch`, of each step of it, the plain
+    /// value first.
     pub stages: Vec<usize>,
     pub capture: bool,
     pub setvars: Vec<SetVar>,
@@ -66,6 +65,6 @@ pub(crate) struct Rule {
     pub tags: Vec<String>,
     /// Where the phase goes on after a match, as an index into the phase's list.
     pub skip: Option<usize>,
-    /// Whether the first link decides by its gate alone that nothing can match.
-    pub gated: bool,
+    /// Where the first link decides by its gate alone that nothing can match.
+    pub gate: Option<u32>,
 }

@@ -34,7 +34,7 @@ impl Test {
                 .iter()
                 .any(|known| tag.is_match(known.as_bytes())),
             Self::Message(pattern) => head.actions.msg.as_ref().is_some_and(|msg| {
-                msg.0
+                msg.pieces
                     .iter()
                     .any(|piece| matches!(piece, Piece::Text(text) if pattern.is_match(text)))
             }),

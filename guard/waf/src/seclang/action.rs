@@ -2,6 +2,7 @@
 
 use super::ctl::Ctl;
 use super::template::Template;
+use super::variable::Variable;
 use crate::transforms::Transform;
 
 /// What a matching rule does to the request.
@@ -29,8 +30,10 @@ pub(crate) enum Change {
 /// One `setvar`.
 #[derive(Clone, Debug)]
 pub(crate) struct SetVar {
-    pub collection: String,
+    pub variable: Variable,
     pub name: Template,
+    /// Where the value is kept, when the name is fixed.
+    pub slot: Option<u32>,
     pub change: Change,
 }
 
@@ -247,8 +250,12 @@ fn setvar(value: &str) -> Result<SetVar, String> {
             _ => Change::Set(Template::parse(amount)?),
         },
     };
+    let variable = Variable::find(collection.trim())
+        .filter(|variable| variable.is_stored())
+        .ok_or_else(|| format!("setvar cannot change {collection}"))?;
     Ok(SetVar {
-        collection: collection.trim().to_ascii_lowercase(),
+        variable,
+        slot: None,
         name: Template::parse(&name.trim().to_ascii_lowercase())?,
         change,
     })

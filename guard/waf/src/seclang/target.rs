@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub selector: Selector,
     pub count: bool,
     pub exclude: bool,
+    /// Where a stored value of this name is.
+    pub slot: Option<u32>,
 }
 
 impl Selector {
@@ -48,8 +50,12 @@ impl fmt::Display for Target {
 impl Target {
     /// Whether an exclusion of this target covers that variable's member.
     pub fn covers(&self, variable: Variable, name: &[u8]) -> bool {
-        let same = self.variable == variable || self.variable.parts().contains(&variable);
-        same && self.selector.admits(name)
+        self.reaches(variable) && self.selector.admits(name)
+    }
+
+    /// Whether the variable's values are among those of the target's variable.
+    pub fn reaches(&self, variable: Variable) -> bool {
+        self.variable == variable || self.variable.parts().contains(&variable)
     }
 }
 
@@ -110,6 +116,7 @@ pub(crate) fn one(text: &str) -> Result<Target, String> {
         selector: select(selector)?,
         count,
         exclude,
+        slot: None,
     })
 }
 

@@ -11,7 +11,11 @@ pub(crate) enum Piece {
 
 /// A text whose pieces are known.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Template(pub Vec<Piece>);
+pub(crate) struct Template {
+    pub pieces: Vec<Piece>,
+    /// Its number among the plan's texts, when nothing has to be looked up.
+    pub number: Option<u32>,
+}
 
 impl Template {
     /// Read a text; `%{` without an end or with an unknown name is a fault.
@@ -31,7 +35,10 @@ impl Template {
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.as_bytes().into()));
         }
-        Ok(Self(pieces))
+        Ok(Self {
+            pieces,
+            number: None,
+        })
     }
 
     /// The text as it is written.
@@ -40,12 +47,12 @@ impl Template {
             Piece::Text(text) => String::from_utf8_lossy(text).into_owned(),
             Piece::Value(target) => format!("%{{{target}}}"),
         };
-        self.0.iter().map(piece).collect()
+        self.pieces.iter().map(piece).collect()
     }
 
     /// The whole text when nothing in it has to be looked up.
     pub fn constant(&self) -> Option<&[u8]> {
-        match self.0.as_slice() {
+        match self.pieces.as_slice() {
             [] => Some(b""),
             [Piece::Text(text)] => Some(text),
             _ => None,

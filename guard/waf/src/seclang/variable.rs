@@ -81,6 +81,14 @@ impl Variable {
         )
     }
 
+    /// Whether rules fill it.
+    pub fn is_stored(self) -> bool {
+        matches!(
+            self,
+            Self::Tx | Self::Ip | Self::Global | Self::Session | Self::User | Self::Resource
+        )
+    }
+
     /// Where the values of a collection made of others really are.
     pub fn parts(self) -> &'static [Self] {
         match self {

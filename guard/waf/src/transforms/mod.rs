@@ -37,6 +37,35 @@ macro_rules! transforms {
                 &KNOWN[self as usize]
             }
 
+            /// Its bit among those of all.
+            pub fn bit(self) -> u64 {
+                1 << (self as u8)
+            }
+
+            /// For each byte, the bits of the steps that it makes change a value.
+            pub fn bits() -> [u64; 256] {
+                let mut bits = [0; 256];
+                for (_, step) in Self::NAMES {
+                    for (byte, bits) in (0..=255).zip(&mut bits) {
+                        if step.touches().has(byte) {
+                            *bits |= step.bit();
+                        }
+                    }
+                }
+                bits
+            }
+
+            /// The bits of the steps that make something of nothing.
+            pub fn of_nothing() -> u64 {
+                let made = |step: &Self| {
+                    let mut out = Vec::new();
+                    step.apply(b"", &mut out);
+                    !out.is_empty()
+                };
+                let all = Self::NAMES.iter().map(|(_, step)| *step);
+                all.filter(made).fold(0, |bits, step| bits | step.bit())
+            }
+
             /// Append the result for a value.
             pub fn apply(self, input: &[u8], out: &mut Vec<u8>) {
                 match self { $(Self::$variant => $apply(input, out),)* }

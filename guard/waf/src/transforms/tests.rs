@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::Transform;
-use crate::operators::class::Class;
 
 fn run(name: &str, input: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -49,9 +48,9 @@ proptest! {
     /// A value without a byte that a step touches is its own result.
     #[test]
     fn untouched_values_stay(input in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let class = Class::of(&input);
         for transform in Transform::all() {
-            if !class.meets(transform.touches()) && !input.is_empty() {
+            let touched = input.iter().any(|byte| transform.touches().has(*byte));
+            if !touched && !input.is_empty() {
                 let mut out = Vec::new();
                 transform.apply(&input, &mut out);
                 prop_assert_eq!(&out, &input, "{:?}", transform);
