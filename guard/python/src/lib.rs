@@ -6,6 +6,7 @@
 
 mod credentials;
 mod verdicts;
+mod waf;
 
 use pyo3::prelude::*;
 
@@ -16,6 +17,8 @@ mod _native {
     use super::credentials::{Token, clean_cookies, find_cookie, sets_ours, verify_token};
     #[pymodule_export]
     use super::verdicts::{Replica, Standing, Table, frame, read_frames, verdict};
+    #[pymodule_export]
+    use super::waf::{Match, Outcome, Plan, RuleFaults, RuleSet, target_fault};
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -5,8 +5,8 @@ Keys are pairs of a kind (`user`, `session`, `device`, `workload`, `address`, `a
 `provider`) and a key.
 """
 
-from collections.abc import Sequence
-from typing import Final, final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, final
 
 __version__: Final[str]
 
@@ -134,3 +134,138 @@ def find_cookie(lines: Sequence[bytes], prefix: bytes, name: bytes) -> bytes | N
 
 def sets_ours(value: bytes, prefix: bytes) -> bool:
     """Whether an application's `Set-Cookie` would set a cookie of ours."""
+
+@final
+class RuleFaults(ValueError):
+    """Rules that cannot be read or compiled."""
+
+    @property
+    def faults(self) -> list[tuple[str, int, str]]:
+        """File, line and a sentence of each."""
+
+@final
+class RuleSet:
+    """Rules in SecLang, read: the core pack first where `core`, then `sources` in their order.
+
+    `sources` are pairs of a name, which messages show, and a text; `data` has the texts of files
+    that rules name (`@pmFromFile`). Raises `RuleFaults`.
+    """
+
+    def __new__(
+        cls,
+        sources: Sequence[tuple[str, str]] = (),
+        data: Mapping[str, str] = ...,
+        core: bool = False,
+    ) -> RuleSet: ...
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule: `id`, `message`, `tags`, `phase`, `severity`, `logged`, `paranoia` (0 for
+        none), `file`, `line`; whatever its paranoia level."""
+    def __len__(self) -> int: ...
+
+@final
+class Match:
+    """A rule that held. `place` and `data` hide secrets."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def data(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+    @property
+    def tags(self) -> list[str]: ...
+    @property
+    def severity(self) -> int | None: ...
+    @property
+    def logged(self) -> bool: ...
+
+@final
+class Outcome:
+    """What came of one request."""
+
+    @property
+    def interrupted(self) -> bool:
+        """It was stopped, with `status`, `by` a rule (0: by a limit)."""
+    @property
+    def status(self) -> int: ...
+    @property
+    def by(self) -> int: ...
+    @property
+    def score(self) -> int: ...
+    @property
+    def response_score(self) -> int: ...
+    @property
+    def rules(self) -> list[int]:
+        """The rules that want to be seen, in the order of their matches."""
+    @property
+    def matches(self) -> list[Match]: ...
+    @property
+    def exhausted(self) -> bool: ...
+    @property
+    def uncertain(self) -> list[int]:
+        """Rules whose pattern gave up at its step bound."""
+    @property
+    def micros(self) -> list[tuple[int, int]]:
+        """Rule and microseconds, where the plan takes times."""
+
+@final
+class Plan:
+    """Rules, compiled. `mode` is `block`, `shadow` or `off`; None leaves the rules' own word."""
+
+    def __new__(
+        cls,
+        rules: RuleSet,
+        *,
+        mode: str | None = None,
+        paranoia: int | None = None,
+        threshold: int | None = None,
+        response_threshold: int | None = None,
+        body_limit: int | None = None,
+        arguments: int | None = None,
+        depth: int | None = None,
+        budget: int | None = None,
+        exhausted: str = "block",
+        secret_headers: Sequence[str] | None = None,
+        secret_cookies: Sequence[str] | None = None,
+        secret_arguments: Sequence[str] | None = None,
+        timing: bool = False,
+        decode_overlong: bool = True,
+    ) -> Plan: ...
+    def inspect(
+        self,
+        method: str,
+        uri: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes = b"",
+        *,
+        remote: str = "127.0.0.1",
+        id: str = "",
+        protocol: str = "HTTP/1.1",
+        response: tuple[int, Sequence[tuple[bytes, bytes]], bytes] | None = None,
+        mode: str | None = None,
+        threshold: int | None = None,
+        response_threshold: int | None = None,
+        budget: int | None = None,
+        body_limit: int | None = None,
+        exclude: Sequence[tuple[Sequence[str], Sequence[str]]] = (),
+    ) -> Outcome:
+        """What the rules say about one request (`uri` as it was sent), and about `response`: its
+        status, headers and body. `exclude` are pairs of rules and targets, as `excluded` has them.
+        """
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules that run at this paranoia level, as `RuleSet.rules` has them."""
+    @property
+    def body_limit(self) -> int:
+        """Bytes."""
+    @property
+    def inspects_responses(self) -> bool: ...
+    def excluded(self, rules: Sequence[str], targets: Sequence[str] = ()) -> list[int]:
+        """The rules that an exclusion means: numbers, ranges (`941100-941199`) or `tag:NAME`, and
+        targets (`ARGS:comment`, `ARGS:/^x/`). `ValueError` says what is wrong with it."""
+
+def target_fault(text: str) -> str:
+    """What is wrong with a part of a request as exclusions name it; empty for nothing."""

@@ -1,0 +1,14 @@
+"""The WAF's engine, as it stands in Envoy: SecLang is read, compiled and asked about requests."""
+
+from __future__ import annotations
+
+from ostiary_guard._native import (
+    Match,
+    Outcome,
+    Plan,
+    RuleFaults,
+    RuleSet,
+    target_fault,
+)
+
+__all__ = ["Match", "Outcome", "Plan", "RuleFaults", "RuleSet", "target_fault"]
