@@ -260,7 +260,7 @@ impl Plan {
     }
 
     /// What the rules say about one request, and about its response where there is one.
-    #[pyo3(signature = (method, uri, headers, body = Vec::new(), *, remote = "127.0.0.1", id = "",
+    #[pyo3(signature = (method, uri, headers, body = Vec::new(), *, remote = "127.0.0.1", request_id = "",
         protocol = "HTTP/1.1", response = None, mode = None, threshold = None,
         response_threshold = None, budget = None, body_limit = None, exclude = Vec::new()))]
     #[allow(
@@ -275,7 +275,7 @@ impl Plan {
         headers: Pairs,
         body: Vec<u8>,
         remote: &str,
-        id: &str,
+        request_id: &str,
         protocol: &str,
         response: Option<(u16, Pairs, Vec<u8>)>,
         mode: Option<&str>,
@@ -305,7 +305,7 @@ impl Plan {
                 protocol: protocol.as_bytes(),
                 headers: &borrowed(&headers),
                 remote,
-                id,
+                id: request_id,
             });
             asked.request_body(&body);
             match &response {

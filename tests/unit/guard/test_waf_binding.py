@@ -16,10 +16,13 @@ def test_the_core_pack_refuses_an_attack_and_says_where_it_was() -> None:
     plan = waf.Plan(waf.RuleSet(core=True), mode="block")
     assert not plan.inspect("GET", b"/?q=tea", HEADERS).interrupted
     found = plan.inspect("GET", ATTACK, HEADERS)
-    assert found.interrupted and found.status == 403 and found.by in found.rules
+    assert found.interrupted
+    assert found.status == 403
+    assert found.by in found.rules
     assert "ARGS:q" in {one.place for one in found.matches}
     shadow = plan.inspect("GET", ATTACK, HEADERS, mode="shadow")
-    assert not shadow.interrupted and shadow.rules
+    assert not shadow.interrupted
+    assert shadow.rules
 
 
 def test_what_is_excluded_is_not_found() -> None:
@@ -48,7 +51,8 @@ def test_faults_have_their_places() -> None:
 def test_rules_say_what_they_are() -> None:
     (rule,) = waf.RuleSet([("own.conf", RULE)]).rules
     assert (rule["id"], rule["file"], rule["line"], rule["phase"]) == (7, "own.conf", 1, 2)
-    assert rule["tags"] == ["own", "paranoia-level/2"] and rule["paranoia"] == 2
+    assert rule["tags"] == ["own", "paranoia-level/2"]
+    assert rule["paranoia"] == 2
 
 
 RULE = (

@@ -159,8 +159,11 @@ class RuleSet:
     ) -> RuleSet: ...
     @property
     def rules(self) -> list[dict[str, Any]]:
-        """Every rule: `id`, `message`, `tags`, `phase`, `severity`, `logged`, `paranoia` (0 for
-        none), `file`, `line`; whatever its paranoia level."""
+        """Every rule, whatever its paranoia level.
+
+        Each has `id`, `message`, `tags`, `phase`, `severity`, `logged`, `paranoia` (0 for none),
+        `file` and `line`.
+        """
     def __len__(self) -> int: ...
 
 @final
@@ -242,7 +245,7 @@ class Plan:
         body: bytes = b"",
         *,
         remote: str = "127.0.0.1",
-        id: str = "",
+        request_id: str = "",
         protocol: str = "HTTP/1.1",
         response: tuple[int, Sequence[tuple[bytes, bytes]], bytes] | None = None,
         mode: str | None = None,
@@ -252,8 +255,10 @@ class Plan:
         body_limit: int | None = None,
         exclude: Sequence[tuple[Sequence[str], Sequence[str]]] = (),
     ) -> Outcome:
-        """What the rules say about one request (`uri` as it was sent), and about `response`: its
-        status, headers and body. `exclude` are pairs of rules and targets, as `excluded` has them.
+        """What the rules say about one request, and about its response where there is one.
+
+        `uri` is as it was sent; `response` is a status, headers and a body; `exclude` are pairs of
+        rules and targets, as `excluded` has them.
         """
     @property
     def rules(self) -> list[dict[str, Any]]:
@@ -264,8 +269,11 @@ class Plan:
     @property
     def inspects_responses(self) -> bool: ...
     def excluded(self, rules: Sequence[str], targets: Sequence[str] = ()) -> list[int]:
-        """The rules that an exclusion means: numbers, ranges (`941100-941199`) or `tag:NAME`, and
-        targets (`ARGS:comment`, `ARGS:/^x/`). `ValueError` says what is wrong with it."""
+        """The rules that an exclusion means.
+
+        `rules` are numbers, ranges (`941100-941199`) or `tag:NAME`, `targets` parts of a request
+        (`ARGS:comment`, `ARGS:/^x/`). `ValueError` says what is wrong with them.
+        """
 
 def target_fault(text: str) -> str:
     """What is wrong with a part of a request as exclusions name it; empty for nothing."""
