@@ -80,6 +80,17 @@ SINCE_KEY: Final = "since"
 RISK_KEY: Final = "risk"
 """The highest score, a number from 0 to 100; 0 where nothing scores."""
 
+WAF_METADATA: Final = "ostiary.waf"
+"""What rules found in a request: for the log of `waf`, the decision log and the refusal page."""
+WAF_LOG_KEY: Final = "log"
+"""The file that the route's log of `waf` goes to."""
+WAF_BRIEF_KEY: Final = "brief"
+"""The short part of it, where something was found."""
+WAF_LABEL_KEY: Final = "label"
+"""The message of the rule that mattered most, in letters that are safe in a page."""
+WAF_WHERE_KEY: Final = "where"
+"""The part of the request that it matched, the same way."""
+
 # --- the guard: the module of Envoy that holds the verdicts ---
 GUARD_WHEEL: Final = "ostiary-guard"
 """What to install where a document needs it."""

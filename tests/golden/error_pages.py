@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from rules import rules_needed
 
 from ostiary.errors import Faults
 from ostiary.language.read import Reader
@@ -38,28 +39,29 @@ def outcome(page: str, folder: Path) -> str:
             names.append(name)
     if ["folder"] in steps:
         names, steps = ["."], []
-    late = [step for step in steps if step[0] in {"vanish", "first-start"}]
+    late = [step for step in steps if step[0] in {"vanish", "first-start", "guard"}]
     for step in steps:
         if step not in late:
             _prepare(folder, *step)
-    files = Files(names, now=lambda: NOW)
+    files = Files(names, now=lambda: NOW, crs=[folder / "crs"])
     files.read()
     for step in late:
         if step[0] == "vanish":
             (folder / step[1]).unlink()
             files.look()
     try:
-        _understand(files, first_start=["first-start"] in late)
+        _understand(files, first_start=["first-start"] in late, guard=["guard"] in late)
     except Faults as faults:
         return f"{faults}\n".replace(f"{folder}/", "/conf/")
     return "no fault\n"
 
 
-def _understand(files: Files, *, first_start: bool) -> None:
+def _understand(files: Files, *, first_start: bool, guard: bool) -> None:
+    resolver = Resolver(guard=guard, book=rules_needed() if guard else None)
     if first_start:
-        Resolver().resolve_first(Reader().read_lenient(files.read())[0])
+        resolver.resolve_first(Reader().read_lenient(files.read())[0])
     else:
-        Resolver().resolve(Reader().read(files.read()))
+        resolver.resolve(Reader().read(files.read()), NOW.date())
 
 
 def _prepare(folder: Path, verb: str, name: str, *rest: str) -> None:
@@ -75,6 +77,7 @@ def _prepare(folder: Path, verb: str, name: str, *rest: str) -> None:
         case "repeat":
             path.write_bytes(b"# a comment\n" * int(rest[0]))
         case "write":
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(" ".join(rest))
         case "certificate":
             _certificate(path, folder / rest[0], *map(int, rest[1:3]))

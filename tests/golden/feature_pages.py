@@ -20,6 +20,7 @@ from typing import Any, Final
 import yaml
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
+from rules import rules_needed
 
 from ostiary.certs import spiffe
 from ostiary.compiler.bootstrap import GuardFiles, bootstrap
@@ -77,7 +78,9 @@ def compile_page(page: str) -> Compiled:
     """The document is the first block, which selects nothing."""
     how, text = next(block for block in _BLOCK.findall(page) if block[0] in _DOCUMENTS)
     guard = how == WITH_GUARD
-    plan = Resolver(guard=guard).resolve(read(parse("document.yaml", text.encode())))
+    book = rules_needed() if guard and "waf:" in text else None
+    document = read(parse("document.yaml", text.encode()))
+    plan = Resolver(guard=guard, book=book).resolve(document)
     return Compiled(plan, compile_plan(plan, replace(WORLD, guard=guard)))
 
 

@@ -38,7 +38,9 @@ def test_every_code_has_its_page_and_its_meaning() -> None:
 
 
 def test_every_code_of_the_source_is_known() -> None:
-    quoted = re.compile(r'"((?:yaml|file|document|plan|certificate|secret)\.[a-z][a-z0-9-]*)"')
+    quoted = re.compile(
+        r'"((?:yaml|file|document|plan|certificate|secret|rules)\.[a-z][a-z0-9-]*)"'
+    )
     files = [*SOURCE.glob("language/*.py"), *SOURCE.glob("plan/*.py"), *SOURCE.glob("sources/*.py")]
     written = {code for file in files for code in quoted.findall(file.read_text())}
     # Those of `certs.pair` reach a person under a prefix of ours.

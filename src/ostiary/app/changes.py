@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
@@ -26,12 +26,25 @@ from ostiary.language.tree import Tree
 from ostiary.plan.model import Plan
 from ostiary.sources.certificates import check
 from ostiary.sources.files import Files
+from ostiary.sources.rules import is_kept, with_kept
 from ostiary.sources.yaml_tree import parse
 from ostiary.store.revisions import Revision as Kept
 from ostiary.store.revisions import Revisions
 
-First: TypeAlias = tuple[Plan, tuple[ConfigError, ...]]
-"""What is served first, and what is denied in it because it is wrong."""
+_LOOK: Final = 30.0
+"""Seconds between two looks at the date: a machine that slept wakes up on another day."""
+
+
+class First(NamedTuple):
+    """What is served first."""
+
+    plan: Plan
+    faults: tuple[ConfigError, ...] = ()
+    """What is denied in it, or was refused, because it is wrong."""
+    trees: Sequence[Tree] = ()
+    """What it was understood from; nothing when parts of that are denied."""
+
+
 Accepted: TypeAlias = Callable[[Revision], Awaitable[None]]
 _log = structlog.get_logger()
 
@@ -49,19 +62,42 @@ class Changes:
     accepted: Accepted
     """Told of each accepted revision, after it is on its way."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _trees: Sequence[Tree] = ()
+    """What was accepted as a whole."""
 
     async def run(self, first: First) -> None:
         """Serve `first`, then every save, until cancelled."""
-        await self._serve(*first)
-        if not first[1]:
+        await self._serve(first.plan, first.faults)
+        self._trees = first.trees
+        if not first.faults:
             self.history.keep(self.files.sources())
         gc.freeze()  # thousands of routes that stay: a search through them holds up every change
         async for trees in self.files.changes():
             await self._change(trees)
 
+    async def days(self) -> None:
+        """Each day what was accepted is understood anew, for parts of it may be over."""
+        day = datetime.now(UTC).date()
+        while True:
+            await asyncio.sleep(_LOOK)
+            if (today := datetime.now(UTC).date()) != day:
+                day = today
+                await self._anew()
+
+    async def _anew(self) -> None:
+        """The accepted documents as they are meant today; a newer refusal stays told."""
+        newest = self.ledger.faults, self.ledger.trouble
+        try:
+            if self._trees:
+                await self._serve(self.understanding.plan(self._trees, saved=False))
+        except OstiaryError:
+            _log.exception("the accepted revision could not be taken up again")
+        self.ledger.faults, self.ledger.trouble = newest
+
     async def _change(self, trees: Sequence[Tree]) -> None:
         try:
             await self._serve(self.understanding.plan(trees))
+            self._trees = trees
             self.history.keep(self.files.sources())
         except OstiaryError as error:
             self.ledger.reject(error)
@@ -111,17 +147,17 @@ async def first_plan(
     saves = files.changes()
     while True:
         try:
-            return understanding.plan(trees), ()
+            return First(understanding.plan(trees, saved=False), (), trees)
         except Faults as error:
             found = error
         newest = revisions.newest()
-        accepted = _plan_of(newest, understanding) if newest is not None else None
+        accepted = _accepted(newest, understanding) if newest is not None else None
         if newest is not None and accepted is not None:
             ledger.number = newest.number
             ledger.reject(found, f"refused, revision {newest.number} is served")
-            return accepted, found.faults
+            return accepted._replace(faults=found.faults)
         try:
-            first = understanding.first(trees)
+            first = First(*understanding.first(trees))
         except Faults:
             ledger.reject(found, "refused, nothing is served until it is mended")
             waiting(str(found))
@@ -131,19 +167,22 @@ async def first_plan(
             return first
 
 
-def _plan_of(revision: Kept, understanding: Understanding) -> Plan | None:
+def _accepted(revision: Kept, understanding: Understanding) -> First | None:
     """What was accepted once; None when this version no longer understands it.
 
-    Its certificate files are not judged again: `authority` says what has become of them.
+    Its certificate files are not judged again: `authority` says what has become of them. Its rules
+    are those of then.
     """
-    now = datetime.now(UTC)
+    now, sources = datetime.now(UTC), revision.sources
     try:
         parsed = [
-            check(tree, Path(name).parent, now).tree
-            for name, text in revision.sources.items()
+            with_kept(check(tree, Path(name).parent, now).tree, name, sources)
+            for name, text in sources.items()
+            if not is_kept(name)
             for tree in parse(name, text.encode())
         ]
-        return understanding.plan([replace(tree, faults=()) for tree in parsed])
+        trees = [replace(tree, faults=()) for tree in parsed]
+        return First(understanding.plan(trees, saved=False), (), trees)
     except Faults as error:
         _log.error("the last accepted revision is not understood", error=str(error))
         return None

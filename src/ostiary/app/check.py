@@ -6,8 +6,10 @@ that brings the store and gRPC, and a check would take twice as long.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+from ostiary.app.rule_book import rule_book
 from ostiary.compiler.compile import compile as compile_plan
 from ostiary.compiler.lint import lint
 from ostiary.compiler.world import Address, World
@@ -25,7 +27,8 @@ def check(documents: tuple[Path, ...]) -> tuple[tuple[ConfigError, ...], tuple[s
     """Every fault and every warning; `Refused` when a named file is not there at all."""
     guard = installed()
     try:
-        plan = Resolver(guard=guard).resolve(Reader().read(Files(documents).read()))
+        document = Reader().read(Files(documents).read())
+        plan = Resolver(guard=guard, book=rule_book()).resolve(document, datetime.now(UTC).date())
     except Faults as faults:
         return faults.faults, ()
     for view in compile_plan(plan, World(_NOWHERE, _NOWHERE, _NO_KEYS, guard=guard)).views.values():

@@ -30,6 +30,7 @@ from ostiary.app.pipeline import Pipeline, Revision, Understanding
 from ostiary.app.ports import Ports
 from ostiary.app.process import run_until_told
 from ostiary.app.rotation import Rotation
+from ostiary.app.rule_book import rule_book
 from ostiary.app.spec import ProxySpec, specs_of
 from ostiary.app.withdrawals import Withdrawals
 from ostiary.authority.enrolment import Visible, open_handler, peer_handler
@@ -128,9 +129,9 @@ class _ControlPlane:
     async def run(self) -> None:
         """Serve until cancelled."""
         stores, files = self._stores, Files(self._installation.documents)
-        understanding = Understanding(guard=self._guard)
+        understanding = Understanding(guard=self._guard, book=rule_book())
         first = await self._first_plan(files, understanding)
-        domain = first[0].trust_domain
+        domain = first.plan.trust_domain
         authority = await asyncio.to_thread(Authority.open, stores.authority, domain)
         await asyncio.to_thread(stores.site.put, TRUST_DOMAIN, domain)
         serving = ServingSecrets(authority, self._announce)
@@ -161,6 +162,7 @@ class _ControlPlane:
                 group.create_task(self._admin(rotation))
                 group.create_task(history.run())
                 group.create_task(changes.run(first))
+                group.create_task(changes.days())
         finally:
             await server.stop(0)
 

@@ -9,8 +9,9 @@ and `explain` must know before a proxy can ask them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from ostiary.authority.serving import ServingSecrets, Wanted
 from ostiary.compiler.compile import Compiler
@@ -25,6 +26,7 @@ from ostiary.login.directory import Guide
 from ostiary.plan.model import Plan
 from ostiary.plan.resolve import Resolver
 from ostiary.plan.routes import record
+from ostiary.plan.rule_book import RuleBook
 from ostiary.store.revisions import Revisions
 from ostiary.store.site import SiteStore
 from ostiary.xds.server import XdsServer
@@ -40,21 +42,35 @@ class Revision:
     """Only on a first start: what was wrong with the blocks that are denied meanwhile."""
 
 
+def _utc_today() -> date:
+    return datetime.now(UTC).date()
+
+
 class Understanding:
     """language, plan: what is written becomes what is meant. Remembers what did not change."""
 
-    def __init__(self, *, guard: bool) -> None:
+    def __init__(
+        self,
+        *,
+        guard: bool,
+        book: RuleBook | None = None,
+        today: Callable[[], date] = _utc_today,
+    ) -> None:
         self._reader = Reader()
-        self._resolver = Resolver(guard=guard)
+        self._resolver = Resolver(guard=guard, book=book)
+        self._today = today
 
-    def plan(self, trees: Sequence[Tree]) -> Plan:
-        """What `trees` mean; `Faults` has all that is wrong with them."""
-        return self._resolver.resolve(self._reader.read(trees))
+    def plan(self, trees: Sequence[Tree], *, saved: bool = True) -> Plan:
+        """What `trees` mean today; `Faults` has all that is wrong with them.
+
+        What is over by its date is wrong only in what somebody has just `saved`.
+        """
+        return self._resolver.resolve(self._reader.read(trees), self._today(), saved=saved)
 
     def first(self, trees: Sequence[Tree]) -> tuple[Plan, tuple[ConfigError, ...]]:
         """The same for a first start with nothing accepted: a faulty block's traffic is denied."""
         document, unread = self._reader.read_lenient(trees)
-        plan, faults = self._resolver.resolve_first(document)
+        plan, faults = self._resolver.resolve_first(document, self._today())
         return plan, (*unread, *faults)
 
 

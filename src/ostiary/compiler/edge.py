@@ -17,6 +17,8 @@ from ostiary.compiler.connections import fresh_request_id, manager, network_filt
 from ostiary.compiler.fetch import ads, ads_secret, seconds, transport_socket
 from ostiary.compiler.logs import decision_log
 from ostiary.compiler.resources import LISTENER, Resource, resource
+from ostiary.compiler.waf_log import waf_log
+from ostiary.features.blocked import waf_replies
 from ostiary.features.fragment import Filter, ListenerSite
 from ostiary.features.refusals import edge_replies, plain_replies
 from ostiary.features.withdrawn import guard_replies
@@ -41,6 +43,8 @@ class Front:
     secrets: tuple[str, ...]
     filters: tuple[Filter, ...]
     site: ListenerSite
+    waf_logs: tuple[str, ...] = ()
+    """Files that get a line for each request that was looked into for attacks."""
 
 
 def https(front: Front) -> Resource:
@@ -133,8 +137,10 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     made.request_id_extension.CopyFrom(fresh_request_id())
     if front.site.guard:
         made.local_reply_config.MergeFrom(guard_replies(front.site))
+        made.local_reply_config.MergeFrom(waf_replies())
     made.local_reply_config.MergeFrom(edge_replies(front.site))
     made.access_log.extend(decision_log(guard=front.site.guard))
+    made.access_log.extend(waf_log(file) for file in front.waf_logs)
     return made
 
 

@@ -18,9 +18,10 @@ from ostiary.compiler.resources import Resource
 from ostiary.compiler.routes import Ground
 from ostiary.compiler.spelling import serving_certificates
 from ostiary.compiler.street import Street
+from ostiary.compiler.watchful import Watchful
 from ostiary.compiler.world import AUTHZ_CLUSTER, World
 from ostiary.errors import CompileError
-from ostiary.features.fragment import ListenerSite, SignInSite
+from ostiary.features.fragment import ListenerSite, RuleSet, SignInSite
 from ostiary.names import Key
 from ostiary.plan.model import Gateway, Listener, Plan, Route, SignIn
 
@@ -36,6 +37,7 @@ class EdgeView:
         self._trust_domain = trust_domain
         self._streets: defaultdict[str, Street] = defaultdict(Street)
         self._reach = Reach(trust_domain)
+        self._watchful = Watchful()
         self._basis: object = None
         self._fixed: Changes = {}
         self._secrets: tuple[str, ...] = ()
@@ -49,11 +51,13 @@ class EdgeView:
         """`one` stands here from now on."""
         self._streets[one.listener].come(one)
         self._reach.come(one)
+        self._watchful.come(one)
 
     def go(self, one: Route) -> None:
         """`one`, which came before, is no more."""
         self._streets[one.listener].go(one)
         self._reach.go(one)
+        self._watchful.go(one)
 
     def renew(self, gateway: Gateway, plan: Plan, world: World) -> None:
         """`holdings` are those of `plan` afterwards."""
@@ -73,7 +77,8 @@ class EdgeView:
     def _frame(self, gateway: Gateway, sign_in: SignIn | None, world: World) -> Changes:
         """What differs of all that does not depend on single routes."""
         wildcards = tuple(self._streets[one.name].wildcards for one in gateway.listeners)
-        basis = gateway, sign_in, world, wildcards
+        rule_sets, logs = self._watchful.rule_sets, self._watchful.logs
+        basis = gateway, sign_in, world, wildcards, rule_sets, logs
         if basis == self._basis:
             return {}
         secrets: list[str] = []
@@ -83,9 +88,9 @@ class EdgeView:
                 made.append(_redirect(gateway, listener, sign_in))
                 continue
             names = [name for name, _ in serving_certificates(gateway.key, listener, sign_in)]
-            site = _listener_site(listener, sign_in, world)
+            site = _listener_site(listener, sign_in, world, rule_sets)
             filters = slots.filters(site)
-            front = edge.Front(gateway, listener, wild, tuple(names), filters, site)
+            front = edge.Front(gateway, listener, wild, tuple(names), filters, site, logs)
             made += _https(front)
             secrets += names
         if sign_in is not None:
@@ -108,7 +113,9 @@ def _https(front: edge.Front) -> Iterator[Resource]:
         yield slots.slot_resource(one, front.gateway.place)
 
 
-def _listener_site(listener: Listener, sign_in: SignIn | None, world: World) -> ListenerSite:
+def _listener_site(
+    listener: Listener, sign_in: SignIn | None, world: World, rule_sets: tuple[RuleSet, ...]
+) -> ListenerSite:
     return ListenerSite(
         issuer=world.issuer,
         jwks=world.jwks,
@@ -119,6 +126,7 @@ def _listener_site(listener: Listener, sign_in: SignIn | None, world: World) -> 
         absolute_lifetime=sign_in.absolute_lifetime if sign_in else _NO_TOKENS,
         offline_grace=sign_in.offline_grace if sign_in else 0,
         guard=world.guard,
+        rule_sets=rule_sets,
     )
 
 

@@ -32,6 +32,8 @@ from ostiary.wire import (
     SHADOW_RESULT,
     STALE_KEY,
     TRUST_METADATA,
+    WAF_BRIEF_KEY,
+    WAF_METADATA,
     WHO_METADATA,
 )
 
@@ -67,10 +69,11 @@ GUARDED: Final = {
     **{name: text for name, text in REQUEST.items() if name not in {"method", "host", "path"}},
     "trust": f"%DYNAMIC_METADATA({TRUST_METADATA})%",
     "who": f"%DYNAMIC_METADATA({WHO_METADATA}:{CREDENTIAL_KEY})%",
+    "waf": f"%DYNAMIC_METADATA({WAF_METADATA}:{WAF_BRIEF_KEY})%",
     **{name: REQUEST[name] for name in ("method", "host", "path")},
 }
-"""With the guard: JSON of all that it said about the request, and who asked: an array of the
-credential's kind and its `CLAIMS`, in one field instead of one for each."""
+"""With the guard: JSON of all that it said about the request, who asked (an array of the
+credential's kind and its `CLAIMS`, in one field instead of one for each), and what rules found."""
 CLAIMS: Final = ("exp", "sub", "email", "groups", "host", "sid", "gv")
 CREDENTIALS: Final = {SESSION_KEY: "session", ASSERTION_KEY: "assertion", STALE_KEY: "expired"}
 """Metadata key -> what the log calls a credential; its name stands before its claims."""

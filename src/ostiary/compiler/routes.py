@@ -89,7 +89,7 @@ def _template(one: Route, host: Host, ground: Ground) -> route.Route:
     if one.own:
         made.route.CopyFrom(_to(LOGIN_CLUSTER, ground))
         made.route.timeout.seconds = _OWN_TIMEOUT
-        own = _site(one, host, ground, {})
+        own = _site(one, host, ground, one.blocks)
         join(made, [feature(own) for feature in OWN_GUARDS])
         return made
     if not one.levels:

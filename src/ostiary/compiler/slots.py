@@ -23,6 +23,7 @@ from ostiary.features import (
     limits,
     login,
     sessions,
+    waf,
 )
 from ostiary.features.fragment import Filter, Fragment, ListenerSite, Site
 from ostiary.protos import pack
@@ -38,6 +39,7 @@ SLOTS: Final[tuple[Callable[[ListenerSite], tuple[Filter, ...]], ...]] = (
     limits.slots,
     login.slots,
     sessions.slots,
+    waf.slots,
 )
 """Filters present on every HTTPS listener, off except where a route turns them on."""
 
@@ -57,6 +59,7 @@ OWN_GUARDS: Final[tuple[Callable[[Site], Fragment], ...]] = (
     forms.fragment,
     guard.own_pages,
     limits.own_pages,
+    waf.own_pages,
 )
 """Asked for the routes of ours, whose pages `login` guards by itself."""
 

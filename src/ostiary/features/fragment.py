@@ -30,6 +30,9 @@ class Stage(IntEnum):
     """Drop what floods our own pages, for anybody may ask them and they are Python."""
     CORS = 20
     """Answer a true preflight of an allowed origin: it carries no credentials to check."""
+    WAF_HEAD = 30
+    """Look at the head for attacks: it needs no identity, and whoever attacks gets none. It sees
+    answers last, as the client would."""
     WHO = 40
     """Verify credentials: nothing below may read an unverified one."""
     TRUST = 45
@@ -50,6 +53,8 @@ class Stage(IntEnum):
     """Enforce the rules: the only stage that lets a request pass, deny by default."""
     HOW_MUCH = 100
     """Limits per identity, counted only for those who may."""
+    WAF_BODY = 105
+    """Look at the body for attacks: only of who may, so that no stranger makes us hold one."""
     HYGIENE = 110
     """Take our cookies out of the request."""
     FORGERIES = 112
@@ -97,6 +102,18 @@ class Block(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Rules of `waf` as they travel to the guard. Equal names mean equal rules."""
+
+    name: str
+    """`core`, or the content hash."""
+    core: bool
+    """Whether the pack that is compiled into the guard stands before the others."""
+    packed: str = field(default="", repr=False)
+    """Base64 of the compressed sources; empty when there is only the core pack."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignInSite:
     """What a feature must know about sign-in at a gateway."""
 
@@ -130,6 +147,8 @@ class ListenerSite:
     """Seconds a token may be expired while `login` does not answer; 0 for not at all."""
     guard: bool = False
     """Whether the proxy has the guard, which then takes the place of several filters."""
+    rule_sets: tuple[RuleSet, ...] = ()
+    """Every rule set that a route of the gateway names, in the order of their names."""
 
 
 @dataclass(frozen=True, slots=True)

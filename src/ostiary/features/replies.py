@@ -1,6 +1,7 @@
 """What a local reply is: when it is given and what it says. No feature of its own.
 
-Envoy's reasons choose the reply, never a bare status. Feeds `refusals` and `withdrawn`.
+Envoy's reasons choose the reply, never a bare status. Feeds `refusals`, `withdrawn` and
+`blocked`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ START_LIFETIME: Final = 600
 DECISION: Final = "%REQ(X-REQUEST-ID)%"
 NO_STORE: Final = ("cache-control", "private, no-store")
 PLAIN: Final = "text/plain; charset=utf-8"
+PAGE: Final = "text/html; charset=utf-8"
+JSON: Final = "application/json"
+NO_SCRIPT: Final = (
+    "content-security-policy",
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+)
+STYLE: Final = "body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto}"
+"""Of a page that Envoy itself gives."""
 _HTTPS: Final = 443
 Condition = accesslog.AccessLogFilter
 

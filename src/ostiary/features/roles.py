@@ -32,6 +32,10 @@ class Role(StrEnum):
     """At a mini gateway: verifies the assertion and looks for verdicts on it and on the peer."""
     VERDICTS = "verdicts"
     """In the bootstrap: holds the stream of verdicts, and answers how the guard is."""
+    WAF_HEAD = "waf_head"
+    """Looks at heads and answers for attacks; holds the rule sets."""
+    WAF_BODY = "waf_body"
+    """Looks at the bodies of requests for attacks."""
     SCOPE = "scope"
     """Writes the scope of a request's host before anything reads the request."""
 

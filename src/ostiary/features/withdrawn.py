@@ -14,7 +14,11 @@ from typing import Final
 from ostiary.features.fragment import ListenerSite
 from ostiary.features.replies import (
     DECISION,
+    JSON,
+    NO_SCRIPT,
     NO_STORE,
+    PAGE,
+    STYLE,
     Reply,
     both,
     challenge,
@@ -28,18 +32,11 @@ from ostiary.features.replies import (
 from ostiary.protos.messages import hcm
 from ostiary.wire import COOKIE_PREFIX, REASON_KEY, SINCE_KEY, TRUST_METADATA
 
-_PAGE: Final = "text/html; charset=utf-8"
-_JSON: Final = "application/json"
 _REASON: Final = f"%DYNAMIC_METADATA({TRUST_METADATA}:{REASON_KEY})%"
 _SINCE: Final = f"%DYNAMIC_METADATA({TRUST_METADATA}:{SINCE_KEY})%"
 """Made by the guard: a code of lower-case letters, digits and -, and a time of RFC 3339."""
-_NO_SCRIPT: Final = (
-    "content-security-policy",
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-)
 _FRESHER: Final = ("www-authenticate", 'Bearer error="insufficient_user_authentication"')
 """RFC 9470, section 3."""
-_STYLE: Final = "body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ def _of_a_person(listener: ListenerSite) -> Iterator[Reply]:
 def _for_people(one: _Withdrawal) -> Reply:
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{one.title}</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{one.title}</h1><p>{one.sentence}</p>"
+        f"<style>{STYLE}</style></head><body><main><h1>{one.title}</h1><p>{one.sentence}</p>"
         f'<dl><dt>Since</dt><dd id="since">{_SINCE}</dd>'
         f'<dt>Reason</dt><dd id="reason">{_REASON}</dd>'
         f'<dt>What can be done</dt><dd class="remedy">{one.remedy}</dd>'
@@ -124,7 +121,7 @@ def _for_people(one: _Withdrawal) -> Reply:
         f"</body></html>\n"
     )
     seen = both(details(one.details), navigation())
-    return Reply(seen, one.status, page, _PAGE, [NO_STORE, _NO_SCRIPT])
+    return Reply(seen, one.status, page, PAGE, [NO_STORE, NO_SCRIPT])
 
 
 def _for_programs(one: _Withdrawal, sign_in: str = "") -> Reply:
@@ -134,7 +131,7 @@ def _for_programs(one: _Withdrawal, sign_in: str = "") -> Reply:
     )
     asks = [challenge(sign_in)] if sign_in and one is _ENDED else []
     asks += [_FRESHER] if one is _STEP_UP else []
-    return Reply(details(one.details), one.status, text, _JSON, [NO_STORE, *asks])
+    return Reply(details(one.details), one.status, text, JSON, [NO_STORE, *asks])
 
 
 def _plain(reason: str, status: int, title: str, sentence: str) -> Reply:

@@ -301,7 +301,7 @@ def _long_gateway(noun: Noun[object]) -> Noun[object]:
     listeners = Spot(*spot[:4], below)
     long = Spot(*spot[:4], {**spot.below, "listeners": listeners})
     # The noun gets a tree of its own, rooted at itself: its places say where it really stands.
-    tree = Tree(noun.tree.file, {**rest, "listeners": moved}, long)
+    tree = Tree(noun.tree.file, {**rest, "listeners": moved}, long, rules=noun.tree.rules)
     return Noun(noun.kind, noun.name, tree.data, tree, ())
 
 

@@ -7,7 +7,7 @@ file keeps its tree and everything that was derived from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from ostiary.errors import ConfigError, Place
@@ -32,6 +32,19 @@ START = Spot(1, 1, 1, 1, NO_SPOTS)
 """The spot of a tree about which nothing better is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class RuleText:
+    """Rules in SecLang that a document names, as its source read them."""
+
+    sources: tuple[tuple[str, str], ...]
+    """File name and text, in the order in which they count."""
+    data: tuple[tuple[str, str], ...] = ()
+    """Name as rules write it, and text, of each file of phrases."""
+
+
+NO_RULES: Mapping[str, RuleText] = {}
+
+
 @dataclass(frozen=True, eq=False)
 class Tree:
     """One document. `data` holds only dict, list, str, int, float, bool and None."""
@@ -44,6 +57,8 @@ class Tree:
     that the file cannot be read at all."""
     text: str = ""
     """Of a file that cannot be read, what could be: a first start closes every host in it."""
+    rules: Mapping[str, RuleText] = field(default_factory=lambda: NO_RULES)
+    """What each of the words under `waf.rules` stands for, `core` left out."""
 
     def place(self, path: Path = ()) -> Place:
         """Where the key at `path` stands, or the nearest part above it that was written."""

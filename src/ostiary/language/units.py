@@ -1,4 +1,4 @@
-"""Durations as people write them. Fed by the nouns; feeds `plan`."""
+"""Durations and sizes as people write them. Fed by the nouns; feeds `plan`."""
 
 from __future__ import annotations
 
@@ -15,3 +15,15 @@ def seconds(text: str) -> float:
     if found is None:
         raise ValueError(f"{text!r} is not a duration")
     return int(found[1]) * _SECONDS[found[2]]
+
+
+SIZE: Final = re.compile(r"(\d{1,6})(KiB|MiB)")
+_BYTES: Final = {"KiB": 1 << 10, "MiB": 1 << 20}
+
+
+def size(text: str) -> int:
+    """`128KiB` is 131072, `1MiB` 1048576. The text was checked when read."""
+    found = SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a size")
+    return int(found[1]) * _BYTES[found[2]]

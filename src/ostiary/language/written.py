@@ -19,6 +19,7 @@ from ostiary.features.login import Login
 from ostiary.features.security_headers import SecurityHeaders
 from ostiary.features.timeouts import Timeouts
 from ostiary.features.trust import Trust
+from ostiary.features.waf import Waf
 from ostiary.language.patterns import (
     Trouble,
     address_trouble,
@@ -112,3 +113,5 @@ class Levelled(Written):
     """How long a request may take."""
     trust: Trust | None = None
     """What holds while the newest verdicts may be missing."""
+    waf: Waf | None = None
+    """Rules that look into requests and answers for attacks."""

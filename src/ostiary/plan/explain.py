@@ -15,6 +15,7 @@ from typing import Final
 from ostiary.plan.native import FIRST_ERROR, Native, Stage, is_mini_gateway, read
 from ostiary.plan.policy import PolicyRecord
 from ostiary.plan.record import DecisionRecord
+from ostiary.plan.waf_words import looked_at, said
 from ostiary.policy.decide import NO_RULE, decide
 from ostiary.policy.rules import (
     Allow,
@@ -136,7 +137,7 @@ def explain(record: DecisionRecord, policy: PolicyRecord | None) -> Explanation:
         _OUTCOMES.get(native.stage, Outcome.REFUSED),
         by,
         sentence,
-        _looked_at(record, native, levels),
+        _looked_at(record, native, levels, policy),
         missing,
         remedy,
         record.route,
@@ -197,7 +198,10 @@ def _refusal(decision: Deny) -> str:
 
 
 def _looked_at(
-    record: DecisionRecord, native: Native, levels: tuple[Level, ...]
+    record: DecisionRecord,
+    native: Native,
+    levels: tuple[Level, ...],
+    policy: PolicyRecord | None,
 ) -> tuple[Input, ...]:
     found: list[tuple[str, str]] = []
     rules = [rule for level in levels for rule in level.rules]
@@ -211,9 +215,18 @@ def _looked_at(
         found.append(("verdict", record.verdict))
     if is_mini_gateway(record):
         found.append(("caller", record.peer or "no certificate"))
+    found += _inspected(record, policy)
     if record.offline:
         found.append(("offline grace", "the token had expired and `login` was away"))
     return tuple(Input(name, value) for name, value in found)
+
+
+def _inspected(record: DecisionRecord, policy: PolicyRecord | None) -> Iterator[tuple[str, str]]:
+    """What the rules of `waf` found, who demanded them, and what they did not look at."""
+    found = said(record.waf)
+    if found is not None:
+        yield "waf", f"{found.action} (mode {found.mode})" if found.mode else found.action
+        yield from looked_at(found, policy.waf if policy else "", record.path)
 
 
 def _asked(record: DecisionRecord, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:

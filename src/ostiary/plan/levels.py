@@ -109,21 +109,22 @@ def _who_faults(noun: Noun[Levelled], index: int, effect: str, who: Who) -> Iter
 
 def guard_faults(noun: Noun[Levelled]) -> Iterator[ConfigError]:
     """What of the noun needs the guard, where there is none."""
-
-    def fault(key: str, *steps: str | int) -> ConfigError:
-        return ConfigError(
-            "plan.guard",
-            f"{noun}: `{key}` needs the guard, and this installation has none",
-            noun.at(*steps),
-            f"install the wheel `{GUARD_WHEEL}` where the control plane runs, or take it away",
-        )
-
     if noun.value.trust is not None:
-        yield fault("trust", "trust")
+        yield needs_guard(noun, "trust", "trust")
     for index, rule in enumerate(noun.value.access or ()):
         for effect, who in (("allow", rule.allow), ("deny", rule.deny)):
             if who is not None and who.risk is not None:
-                yield fault("risk", "access", index, effect, "risk")
+                yield needs_guard(noun, "risk", "access", index, effect, "risk")
+
+
+def needs_guard(noun: Noun[Levelled], key: str, *steps: str | int) -> ConfigError:
+    """The fault of `key`, which stands at `steps`, where there is no guard."""
+    return ConfigError(
+        "plan.guard",
+        f"{noun}: `{key}` needs the guard, and this installation has none",
+        noun.at(*steps),
+        f"install the wheel `{GUARD_WHEEL}` where the control plane runs, or take it away",
+    )
 
 
 def level_warnings(noun: Noun[Levelled]) -> Iterator[str]:

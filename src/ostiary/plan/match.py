@@ -37,6 +37,13 @@ def match(  # noqa: PLR0917  a request is three words at a place
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
+def path_match(pattern: str) -> PathMatch:
+    """`/x/*` is the prefix `/x`; everything else is exact."""
+    if pattern.endswith("/*"):
+        return PathMatch(PathKind.PREFIX, pattern[:-2])
+    return PathMatch(PathKind.EXACT, pattern)
+
+
 def path_matches(pattern: PathMatch, path: str) -> bool:
     """Whether `path` is the pattern's, or for a prefix lies below it on a segment boundary."""
     if pattern.kind is PathKind.EXACT:

@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_args, get_ori
 from pydantic import BaseModel
 
 from ostiary.features.fragment import Block, Merge
-from ostiary.language.units import DURATION, seconds
+from ostiary.language.units import DURATION, SIZE, seconds, size
 from ostiary.language.voice import show
 
 BlockT = TypeVar("BlockT", bound=Block)
@@ -134,9 +134,13 @@ def _combine(rule: Merge, upper: Any, lower: Any) -> Any:
 
 
 def _measure(value: Any) -> float:
-    """A number for the order of `min` and `max`: `off` is nothing, `0s` is no limit."""
+    """A number for the order of `min` and `max`: `off` is nothing, `0s` and `auto` are no limit."""
     if value == "off":
         return 0.0
+    if value == "auto":
+        return inf
+    if isinstance(value, str) and SIZE.fullmatch(value):
+        return size(value)
     if isinstance(value, str) and DURATION.fullmatch(value):
         return seconds(value) or inf
     return float(value)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from ostiary.plan.record import DecisionRecord
+from ostiary.plan.waf_words import said
 
 FORBIDDEN, UNAVAILABLE, BAD_REQUEST = 403, 503, 400
 FIRST_ERROR: Final = 400
@@ -19,6 +20,7 @@ _OWN: Final = "ostiary/ostiary/"
 """How the names of our own routes begin."""
 _GUARD: Final = "ostiary."
 """How the guard's own reasons begin."""
+_WAF: Final = "ostiary.waf_"
 _OFTEN: Final = "more often than a person would, so it was turned away before `login`"
 
 
@@ -37,6 +39,7 @@ class Stage(StrEnum):
     COOKIES = "the cookie check"
     CREDENTIAL = "the credential check"
     TRUST = "trust"
+    WAF = "waf"
     CALLER = "the caller check"
     ASSERTION = "the assertion check"
     ROUTING = "routing"
@@ -64,6 +67,8 @@ def is_mini_gateway(record: DecisionRecord) -> bool:
 def read(record: DecisionRecord) -> Native:
     """Where the answer of `record` came from. Never a guess: else `Stage.UNKNOWN` with the code."""
     details = record.details.partition("{")[0]
+    if details.startswith(_WAF):
+        return _waf(record, details)
     if record.effect or details.startswith(_GUARD):
         return _guard(record, details)
     if details == "via_upstream":
@@ -99,6 +104,41 @@ def _guard(record: DecisionRecord, details: str) -> Native:
     did = "refused the request" if refused else "ended what was already on its way"
     again = "sign in again" if details == "ostiary.session_ended" else lift
     return Native(Stage.TRUST, f"trust was withdrawn: {verdict} {did}", again)
+
+
+def _waf(record: DecisionRecord, details: str) -> Native:
+    """Rules stopped the request or its answer, or could not look at all of it."""
+    found = said(record.waf)
+    if details in _WAFS or found is None:
+        return _WAFS.get(details) or Native(Stage.WAF, "a rule of `waf` stopped the request")
+    why = found.message or "a rule of `waf` matched"
+    where = f", at {found.place}" if found.place else ""
+    what = "the answer" if found.phase > _REQUEST_PHASES else "the request"
+    return Native(
+        Stage.WAF,
+        f"the rule {found.by} stopped {what}: {why}{where}",
+        "if this was no attack, `ostiary waf tune` proposes the exclusion for it",
+    )
+
+
+_REQUEST_PHASES: Final = 2
+_WAFS: Final = {
+    "ostiary.waf_body_limit": Native(
+        Stage.WAF,
+        "the body is longer than `waf.body_limit` of this route, and none is looked into by half",
+        "send less, or raise the limit for this route",
+    ),
+    "ostiary.waf_exhausted": Native(
+        Stage.WAF,
+        "looking into the request took more work than `waf.budget` allows for one",
+        "send less at once, or raise the budget",
+    ),
+    "ostiary.waf_busy": Native(
+        Stage.WAF,
+        "the proxy holds as many bodies as it may, or has done its share of work for this address",
+        "repeat the request in a moment",
+    ),
+}
 
 
 def _application(record: DecisionRecord) -> Native:

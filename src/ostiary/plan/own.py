@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ostiary.errors import ConfigError
+from ostiary.features.fragment import Block
+from ostiary.features.waf import Inspection
 from ostiary.language.document import Noun
 from ostiary.language.sessions import Sessions
 from ostiary.language.units import seconds
@@ -26,15 +29,21 @@ _NO_POLICY = PolicyRecord("ostiary", (), (), login=False, place="").hash
 """Nothing is decided on our own routes, so they share one record."""
 
 
-def own_paths(gateway: Key, listener: str, host: str) -> Route:
-    """`/.ostiary/` on a host where people sign in."""
-    return _own(gateway, listener, host, f"paths.{gateway.name}.{listener}.{host}", _OURS)
+def own_paths(gateway: Key, listener: str, host: str, waf: Inspection | None = None) -> Route:
+    """`/.ostiary/` on a host where people sign in; `waf` is what the gateway looks into."""
+    name = f"paths.{gateway.name}.{listener}.{host}"
+    return replace(_own(gateway, listener, host, name, _OURS), blocks=_blocks(waf))
 
 
-def sign_in_route(sign_in: SignIn) -> Route:
-    """The whole sign-in host."""
+def sign_in_route(sign_in: SignIn, waf: Inspection | None = None) -> Route:
+    """The whole sign-in host; `waf` is what the gateway looks into."""
     name = f"sign-in.{sign_in.gateway.name}"
-    return _own(sign_in.gateway, sign_in.listener, sign_in.host, name, _EVERYTHING)
+    made = _own(sign_in.gateway, sign_in.listener, sign_in.host, name, _EVERYTHING)
+    return replace(made, blocks=_blocks(waf))
+
+
+def _blocks(waf: Inspection | None) -> dict[str, Block]:
+    return {} if waf is None else {"waf": waf}
 
 
 def _own(gateway: Key, listener: str, host: str, name: str, path: PathMatch) -> Route:

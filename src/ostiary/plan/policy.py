@@ -25,12 +25,15 @@ class PolicyRecord:
     login: bool
     place: str
     """`file:line:column` of the route when the record was made; not part of the hash."""
+    waf: str = ""
+    """What was looked into for attacks, JSON of `waf_words`; empty: nothing."""
 
     def dump(self) -> str:
         """Canonical JSON: equal records give equal text."""
         # The records of rules that ask for no risk are those of before there was any; in a JSON
         # text a quotation mark stands behind a backslash, so only the key itself is found.
-        return _ADAPTER.dump_json(self).decode().replace(',"risk":null', "")
+        text = _ADAPTER.dump_json(self).decode().replace(',"risk":null', "")
+        return text if self.waf else text.replace(',"waf":""', "")
 
     @property
     def hash(self) -> str:

@@ -73,3 +73,5 @@ class DecisionRecord(NamedTuple):
     """The verdict's reason code."""
     risk: int | None = None
     """The score of whoever asked, where a rule reads it or a verdict refused."""
+    waf: str = ""
+    """What the rules of `waf` found, JSON; empty where they found nothing."""

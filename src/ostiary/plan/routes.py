@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from ostiary.errors import ConfigError
 from ostiary.features.security_headers import SecurityHeaders
+from ostiary.features.waf import Inspection
 from ostiary.language import route as written
 from ostiary.language.document import Noun
 from ostiary.language.gateway import Gateway
@@ -30,8 +31,11 @@ from ostiary.plan.levels import (
     level_warnings,
     needs_identity,
 )
-from ostiary.plan.model import PathKind, PathMatch, Route
+from ostiary.plan.match import path_match
+from ostiary.plan.model import PathMatch, Route
 from ostiary.plan.policy import PolicyRecord
+from ostiary.plan.waf import NO_READING, Reading, inspection
+from ostiary.plan.waf_words import recorded
 from ostiary.policy.rules import Level
 from ostiary.wire import OWN_PATHS
 
@@ -45,6 +49,9 @@ class Around(NamedTuple):
     providers: tuple[str, ...]
     guard: bool = False
     """Whether the installation has one."""
+    reading: Reading = NO_READING
+    own: Inspection | None = None
+    """What is looked into on pages of ours: the gateway's word alone."""
 
 
 Spot: TypeAlias = tuple[Key, str, str]
@@ -77,18 +84,24 @@ class Resolution:
     groups: frozenset[str]
     faults: tuple[ConfigError, ...]
     warnings: tuple[str, ...]
-
-
-def path_match(pattern: str) -> PathMatch:
-    """`/x/*` is the prefix `/x`; everything else is exact."""
-    if pattern.endswith("/*"):
-        return PathMatch(PathKind.PREFIX, pattern[:-2])
-    return PathMatch(PathKind.EXACT, pattern)
+    over: tuple[ConfigError, ...] = ()
+    """Faults of a document that is saved; of one that is served, warnings."""
+    dated: bool = False
+    """Whether another day may give something else."""
+    own: Inspection | None = None
+    """What is looked into on pages of ours beside it."""
 
 
 def record(route: Route) -> PolicyRecord:
     """The policy record of a route: what its `policy` hash is the hash of."""
-    return PolicyRecord(route.key.path, route.hosts, route.levels, route.login, str(route.place))
+    return PolicyRecord(
+        route.key.path,
+        route.hosts,
+        route.levels,
+        route.login,
+        str(route.place),
+        recorded(route.blocks.get("waf")),
+    )
 
 
 def nowhere(noun: Noun[written.Route], faults: tuple[ConfigError, ...]) -> Resolution:
@@ -107,7 +120,11 @@ def resolve_route(
     nouns: list[Noun[Levelled]] = [around.door.noun, noun]
     if around.service is not None:
         nouns.insert(1, around.service)
+    waf = inspection(nouns, around.reading, tuple(map(path_match, noun.value.path)))
     made = effective(nouns, faults)
+    if waf.block is not None:
+        made.blocks["waf"] = waf.block
+    made.origins.update(waf.origins)
     order: list[Noun[Levelled]] = [around.door.noun, noun, *nouns[1:-1]]
     levels = tuple(found for each in order if (found := level(each)) is not None)
     login = made.login is not None
@@ -121,6 +138,7 @@ def resolve_route(
     routes, host_faults = _on_listeners(noun, around, levels, made)
     faults += host_faults
     faults += _hsts_faults(nouns, made, around.door, routes)
+    faults += waf.faults
     key = around.door.key
     return Resolution(
         noun=noun,
@@ -131,7 +149,10 @@ def resolve_route(
         sign_in=tuple((key, r.listener, host) for r in routes if login for host in r.hosts),
         groups=groups(levels) if login else frozenset(),
         faults=tuple(faults),
-        warnings=tuple(_warnings(noun, routes, levels, around.door)),
+        warnings=(*_warnings(noun, routes, levels, around.door), *waf.warnings),
+        over=waf.over,
+        dated=waf.dated,
+        own=around.own,
     )
 
 
@@ -144,13 +165,16 @@ def _on_listeners(
     blocks = dict(made.blocks)
     if value.respond is not None:
         blocks["respond"] = value.respond
+    waf = blocks.get("waf")
     routes: list[Route] = []
     for listener in door.serving:
         served = tuple(h for h in hosts if any(covers(p, h) for p in listener.hosts))
         if not served:
             continue
         key = local(noun.name)
-        record_ = PolicyRecord(key.path, served, levels, made.login is not None, str(noun.place))
+        record_ = PolicyRecord(
+            key.path, served, levels, made.login is not None, str(noun.place), recorded(waf)
+        )
         routes.append(
             Route(
                 key=key,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain
 from operator import attrgetter
 from typing import Final, TypeAlias
 
 from ostiary.errors import ConfigError
+from ostiary.features.waf import Inspection
 from ostiary.language import route as written
 from ostiary.language.document import Document, Noun
 from ostiary.language.gateway import Gateway
@@ -28,7 +30,9 @@ from ostiary.plan.own import no_sign_in_host, sign_in, sign_in_route
 from ostiary.plan.ports import port_faults
 from ostiary.plan.roll import Roll
 from ostiary.plan.routes import Around, Claim, Resolution, nowhere, resolve_route
+from ostiary.plan.rule_book import RuleBook
 from ostiary.plan.tally import Tally
+from ostiary.plan.waf import Reading, inspection
 
 TRUST_DOMAIN: Final = "ostiary.internal"
 """The trust domain of a document that names none."""
@@ -45,18 +49,28 @@ class Study:
     doors: Mapping[str, Door]
     resolutions: Sequence[Resolution]
     found: Found
+    over: Found
+    """What holds no longer by itself: a fault where somebody has just written it."""
 
     @property
     def faults(self) -> tuple[ConfigError, ...]:
         """Every fault once: one of a gateway is found again for each of its routes."""
-        return tuple({str(fault): fault for _, fault in self.found}.values())
+        return _once(self.found)
+
+    @property
+    def outdated(self) -> tuple[ConfigError, ...]:
+        """Everything of `over` once."""
+        return _once(self.over)
 
 
 class Student:
     """Studies one document after another; remembers what did not change."""
 
-    def __init__(self, *, guard: bool = False) -> None:
+    def __init__(self, *, guard: bool = False, book: RuleBook | None = None) -> None:
         self._guard = guard
+        self._reading = Reading(book, date.min)
+        self._own: dict[str, Inspection | None] = {}
+        """Gateway -> what is looked into on pages of ours."""
         self._document = Document()
         self._doors: dict[str, tuple[Door, list[ConfigError]]] = {}
         self._arounds: dict[tuple[str, str | None], Around] = {}
@@ -64,11 +78,11 @@ class Student:
         self._tally = Tally()
         self._roll = Roll({}, guard=guard)
 
-    def study(self, document: Document) -> Study:
-        """What `document` comes to, and everything that is wrong with it."""
+    def study(self, document: Document, today: date = date.min) -> Study:
+        """What `document` comes to on the day `today`, and everything that is wrong with it."""
         found: Found = []
         doors = self._open(document.gateways, found)
-        self._catch_up(document, doors)
+        self._catch_up(document, doors, today)
         tally, roll = self._tally, self._roll
         doubtful = [(one.noun, fault) for one in tally.doubtful for fault in one.faults]
         found += doubtful
@@ -88,9 +102,10 @@ class Student:
             services=roll.services,
             routes=tuple(self._all_routes(signs)),
             sign_in=signs,
-            warnings=(*unused, *self._warnings(document)),
+            warnings=tuple(dict.fromkeys((*unused, *self._warnings(document)))),
         )
-        return Study(plan, doors, tuple(self._routes.values()), found)
+        over: Found = [(one.noun, fault) for one in tally.doubtful for fault in one.over]
+        return Study(plan, doors, tuple(self._routes.values()), found, over)
 
     def _open(self, nouns: Mapping[str, Noun[Gateway]], found: Found) -> dict[str, Door]:
         opened: dict[str, tuple[Door, list[ConfigError]]] = {}
@@ -104,9 +119,11 @@ class Student:
         self._doors = opened
         return {name: each for name, (each, _) in opened.items()}
 
-    def _catch_up(self, document: Document, doors: Mapping[str, Door]) -> None:
+    def _catch_up(self, document: Document, doors: Mapping[str, Door], today: date) -> None:
         """Bring all that is remembered up to `document`, looking only at what changed."""
         before, self._document = self._document, document
+        another_day = today != self._reading.today
+        self._reading = Reading(self._reading.book, today)
         gateways = differences(document.gateways, before.gateways)
         if gateways or differences(document.providers, before.providers):
             # Every route depends on them.
@@ -115,7 +132,8 @@ class Student:
             self._roll = Roll(document.gateways, guard=self._guard)
         services = differences(document.services, before.services)
         self._look_around(document, doors, services)
-        called = self._resolve_routes(document, before, services)
+        dated = [one.noun.name for one in self._tally.dated] if another_day else ()
+        called = self._resolve_routes(document, before, services, dated)
         self._roll.renew(document.services, {**services, **called}, self._tally.calls)
 
     def _look_around(
@@ -123,6 +141,8 @@ class Student:
     ) -> None:
         """Bring `_arounds` up to `document`; `services` came, went or changed."""
         providers = tuple(document.providers)
+        alone = {name: inspection([each.noun], self._reading) for name, each in doors.items()}
+        self._own = {name: made.block for name, made in alone.items()}
         for name, each in doors.items():
             self._arounds[name, None] = Around(each, None, None, providers, self._guard)
             for to in services:
@@ -133,11 +153,18 @@ class Student:
                     self._arounds[name, to] = Around(each, noun, local(to), providers, self._guard)
 
     def _resolve_routes(
-        self, document: Document, before: Document, services: Iterable[str]
+        self,
+        document: Document,
+        before: Document,
+        services: Iterable[str],
+        dated: Iterable[str],
     ) -> dict[str, None]:
-        """Bring `_routes` and `_tally` up to `document`; the services that routes of it are to."""
+        """Bring `_routes` and `_tally` up to `document`; the services that routes of it are to.
+
+        Besides those that changed, the routes `dated` are looked at again.
+        """
         known, tally = self._routes, self._tally
-        stale = dict(differences(document.routes, before.routes))
+        stale = {**dict.fromkeys(dated), **differences(document.routes, before.routes)}
         for to in services:
             stale.update((one.noun.name, None) for one in tally.users.get(local(to), ()))
         if services:
@@ -161,12 +188,15 @@ class Student:
     def _resolve_route(self, noun: Noun[written.Route], document: Document) -> Resolution:
         gateways, to = document.gateways, noun.value.to
         gateway = noun.value.gateway or (next(iter(gateways)) if len(gateways) == 1 else "")
+        missing: tuple[ConfigError, ...] = ()
         around = self._arounds.get((gateway, to))
-        if around is not None:
-            return resolve_route(noun, around)
-        missing = tuple(_missing_references(noun, document))
-        around = self._arounds.get((gateway, None))
-        return nowhere(noun, missing) if around is None else resolve_route(noun, around, missing)
+        if around is None:
+            missing = tuple(_missing_references(noun, document))
+            around = self._arounds.get((gateway, None))
+        if around is None:
+            return nowhere(noun, missing)
+        today = around._replace(reading=self._reading, own=self._own.get(gateway))
+        return resolve_route(noun, today, missing)
 
     def _unattached(self, document: Document) -> tuple[list[ConfigError], list[str]]:
         """Faults for blocks that hold for nothing, warnings for gateways without use."""
@@ -185,7 +215,12 @@ class Student:
 
     def _all_routes(self, signs: Mapping[Key, model.SignIn]) -> Iterator[model.Route]:
         written = chain.from_iterable(map(attrgetter("routes"), self._routes.values()))
-        return chain(written, map(sign_in_route, signs.values()), self._tally.own.values())
+        signing_in = (sign_in_route(one, self._own.get(key.name)) for key, one in signs.items())
+        return chain(written, signing_in, self._tally.own.values())
+
+
+def _once(found: Found) -> tuple[ConfigError, ...]:
+    return tuple({str(fault): fault for _, fault in found}.values())
 
 
 def _missing_references(noun: Noun[written.Route], document: Document) -> Iterator[ConfigError]:

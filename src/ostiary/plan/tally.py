@@ -36,7 +36,9 @@ class Tally:
     own: dict[Spot, Route] = field(default_factory=dict)
     """The `/.ostiary/` route of every host on which people sign in."""
     doubtful: dict[Resolution, None] = field(default_factory=dict)
-    """Those with faults or warnings."""
+    """Those of which something has to be said."""
+    dated: dict[Resolution, None] = field(default_factory=dict)
+    """Those that another day may change."""
     _spots: Counter[Spot] = field(default_factory=Counter)
 
     def add(self, one: Resolution) -> None:
@@ -52,10 +54,13 @@ class Tally:
             self.users.setdefault(one.service, {})[one] = None
         for spot in one.sign_in:
             self._spots[spot] += 1
-            if spot not in self.own:
-                self.own[spot] = own_paths(*spot)
-        if one.faults or one.warnings:
+            known = self.own.get(spot)
+            if known is None or known.blocks.get("waf") != one.own:
+                self.own[spot] = own_paths(*spot, one.own)
+        if one.faults or one.warnings or one.over:
             self.doubtful[one] = None
+        if one.dated:
+            self.dated[one] = None
 
     def drop(self, one: Resolution) -> None:
         """Count `one` out again."""
@@ -78,6 +83,7 @@ class Tally:
             if spot not in self._spots:
                 self.own.pop(spot, None)
         self.doubtful.pop(one, None)
+        self.dated.pop(one, None)
 
     def _counted(self, one: Resolution) -> Iterator[tuple[Counter[Any], tuple[Any, ...]]]:
         gateway = one.gateway

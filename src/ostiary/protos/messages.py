@@ -28,6 +28,7 @@ PACKAGES: Final = {
     "endpoint": "envoy.config.endpoint.v3",
     "downstream_connections": "envoy.extensions.resource_monitors.downstream_connections.v3",
     "ext_authz": "envoy.extensions.filters.http.ext_authz.v3",
+    "file_log": "envoy.extensions.access_loggers.file.v3",
     "formatter_cel": "envoy.extensions.formatter.cel.v3",
     "hcm": "envoy.extensions.filters.network.http_connection_manager.v3",
     "header_mutation": "envoy.extensions.filters.http.header_mutation.v3",

@@ -31,8 +31,9 @@ _CREDENTIAL: Final = 1 + len(CLAIMS)
 _SIZES: Final = {str(size): size for size in (_REQUEST + _CREDENTIAL, _REQUEST + 2 * _CREDENTIAL)}
 """What an entry says of its own size, before anything else: one credential is told, or two."""
 _GUARDED: Final = str(len(GUARDED))
-"""The same with the guard, which says in two fields what it knows and who asked."""
-_TRUST, _WHO = (list(GUARDED).index(name) for name in ("trust", "who"))
+"""The same with the guard, which has three fields of its own, one after another."""
+_OWN: Final = list(GUARDED).index("trust")
+_OWNS: Final = 3
 _SURE: Final = list(REQUEST).index("method")
 """Fields before this one are Envoy's own words: they stand where they should in any entry."""
 _NOBODY: Final = ["", ABSENT, ABSENT, ABSENT, "[]", ABSENT, ABSENT, ABSENT]
@@ -58,16 +59,19 @@ def parse(entry: Any, proxy: str, log: str) -> DecisionRecord:
     guarded = size == _GUARDED
     expected = len(GUARDED) if guarded else _SIZES.get(size)
     count = len(fields)
-    who, said = ABSENT, ABSENT
-    if guarded and count > _WHO:
-        who, said = fields.pop(_WHO), fields.pop(_TRUST)
+    said, who, found = ABSENT, ABSENT, ABSENT
+    if guarded and count >= _OWN + _OWNS:
+        said, who, found = fields[_OWN : _OWN + _OWNS]
+        del fields[_OWN : _OWN + _OWNS]
     if count != expected:
         reason = f"{count} fields instead of {size[:8]!r}"
         raise Malformed(reason, _remnant(fields, started, proxy, log))
     try:
         claims = _told(who, log) if guarded else _credential(fields)
         made = _record(fields, claims, started, proxy, log)
-        return made if said == ABSENT else made._replace(**_said(said))
+        if said != ABSENT:
+            made = made._replace(**_said(said))
+        return made if found == ABSENT else made._replace(waf=_found(found))
     except (ValueError, OverflowError) as error:
         raise Malformed(str(error), _remnant(fields, started, proxy, log)) from error
 
@@ -163,6 +167,13 @@ def _said(text: str) -> dict[str, Any]:
         "reason": str(found.get(REASON_KEY, "")),
         "risk": None if risk is None else int(risk),
     }
+
+
+def _found(text: str) -> str:
+    """What rules found, as it was written: JSON, which `explain` reads."""
+    if not isinstance(json.loads(text), dict):
+        raise ValueError("rules that say no object")  # noqa: TRY004  the sender's fault
+    return text
 
 
 @lru_cache(maxsize=4096)

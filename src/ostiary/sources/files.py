@@ -29,6 +29,7 @@ from typing import Final, TypeAlias
 from ostiary.errors import ConfigError, Faults, Place
 from ostiary.language.tree import Tree, unreadable
 from ostiary.sources.certificates import check
+from ostiary.sources.rules import kept, name_rules
 from ostiary.sources.watch import changes
 from ostiary.sources.yaml_tree import LARGEST, parse
 
@@ -49,7 +50,7 @@ class _File:
     trees: tuple[Tree, ...]
     text: str = ""
     names: Mapping[str, Stamp] = field(default_factory=dict)
-    """Certificate files it names."""
+    """Certificates and rules it names."""
     link: bool = False
 
 
@@ -60,13 +61,20 @@ def _utc_now() -> datetime:
 class Files:
     """The documents below some paths. A path is a file, or a folder of `*.yaml` and `*.yml`."""
 
-    def __init__(self, paths: Sequence[str | Path], now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        now: Callable[[], datetime] = _utc_now,
+        crs: Sequence[Path] | None = None,
+    ) -> None:
+        """`crs` are the places of an installed Core Rule Set, if not the usual ones."""
         self._named = {os.path.abspath(path): os.fspath(path) for path in paths}
         self._now = now
+        self._crs = crs
         self._files: dict[str, _File] = {}
         # By path, kept up file by file: to walk over thousands would hold up each save.
         self._said: dict[str, tuple[Tree, ...]] = {}
-        self._sources: dict[str, tuple[str, str]] = {}
+        self._sources: dict[str, dict[str, str]] = {}
         self._trees: list[Tree] | None = None
         self.folders: frozenset[str] = frozenset()
         """Every folder whose entries matter, as absolute paths; known after `read`."""
@@ -87,8 +95,8 @@ class Files:
         return self._trees or [_nothing(list(self._named.values()))]
 
     def sources(self) -> Mapping[str, str]:
-        """File name -> text, as read last."""
-        return dict(self._sources.values())
+        """File name -> text, as read last; rules that a document names stand beside it."""
+        return {name: text for one in self._sources.values() for name, text in one.items()}
 
     def changes(self) -> AsyncIterator[list[Tree]]:
         """What all files say after each change since `read`; ends when cancelled."""
@@ -128,7 +136,7 @@ class Files:
     def _keep(self, path: str, file: _File) -> None:
         self._files[path] = file
         self._said[path] = file.trees
-        self._sources[path] = file.shown, file.text
+        self._sources[path] = {file.shown: file.text, **kept(file.shown, file.trees)}
         self._trees = None
 
     def _drop(self, path: str) -> bool:
@@ -160,7 +168,7 @@ class Files:
         return _stamp(path) is not None
 
     def polled(self) -> list[str]:
-        """Files whose changes no folder reports: links, and what names certificates."""
+        """Files whose changes no folder reports: links, and what names other files."""
         return [
             path
             for path, file in self._files.items()
@@ -212,8 +220,11 @@ class Files:
             return _File(shown, stamp, (unreadable(shown, found, text),), text, link=link)
         folder = Path(os.path.dirname(path))
         checked = [check(tree, folder, self._now()) for tree in parsed]
-        names = {name: _stamp(name) for each in checked for name in each.files}
-        return _File(shown, stamp, tuple(each.tree for each in checked), text, names, link)
+        named = [name_rules(each.tree, folder, self._crs) for each in checked]
+        files = [name for each in checked for name in each.files]
+        files += [name for each in named for name in each.files]
+        names = {name: _stamp(name) for name in files}
+        return _File(shown, stamp, tuple(each.tree for each in named), text, names, link)
 
 
 def _is_document(name: str) -> bool:

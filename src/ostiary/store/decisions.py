@@ -44,6 +44,7 @@ _SPECIAL: Final = {
     "effect": Column("effect", Text, nullable=False, server_default=""),
     "reason": Column("reason", Text, nullable=False, server_default=""),
     "risk": Column("risk", Integer),
+    "waf": Column("waf", Text, nullable=False, server_default=""),
 }
 """Columns that are not plain text; `groups` is a JSON array."""
 DECISIONS: Final = Table(

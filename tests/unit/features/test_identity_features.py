@@ -99,6 +99,8 @@ def test_a_route_with_login_has_every_stage() -> None:
             Stage.PAGES,
             Stage.CORS,
             Stage.TRUST,
+            Stage.WAF_HEAD,
+            Stage.WAF_BODY,
             Stage.HOW_MUCH,
             Stage.WHOLE,
             Stage.ROUTE,

@@ -231,12 +231,18 @@ def test_an_entry_costs_microseconds() -> None:
     assert best < 24e-6  # 6 us where it was written; the target is 12
 
 
-def of_a_guard(said: str, who: str = "", log: str = DENIALS_LOG) -> DecisionRecord:
+def of_a_guard(
+    said: str, who: str = "", log: str = DENIALS_LOG, waf: str = ABSENT
+) -> DecisionRecord:
     """The entry of `signed_in` as a proxy with the guard writes it."""
     _, *fields = line(signed_in()).split(SEPARATOR)
     kind, expires, subject, email, groups, *rest = fields[len(REQUEST) :][: 1 + len(CLAIMS)]
     told = json.dumps([kind, int(expires), subject, email, json.loads(groups), *rest])
-    whole = dict(zip(REQUEST, fields, strict=False)) | {"trust": said, "who": who or told}
+    whole = dict(zip(REQUEST, fields, strict=False)) | {
+        "trust": said,
+        "who": who or told,
+        "waf": waf,
+    }
     guarded = [whole[name] for name in GUARDED]
     text = SEPARATOR.join([str(len(guarded)), *guarded])
     return parse(entry(text), EDGE, log)
@@ -251,6 +257,15 @@ def test_what_the_guard_said_is_in_the_record() -> None:
     assert (told.verdict, told.effect, told.reason, told.risk) == ("v-1", "deny", "lost", 7)
     scored = of_a_guard('{"risk":0}')
     assert (scored.verdict, scored.effect, scored.risk) == ("", "", 0)
+
+
+def test_what_rules_found_is_in_the_record() -> None:
+    found = '{"action":"blocked","rules":[10300],"score":5}'
+    assert of_a_guard("-", waf=found).waf == found
+    assert of_a_guard('{"risk":3}', waf=found).risk == 3
+    with pytest.raises(Malformed) as told:
+        of_a_guard("-", waf="[]")
+    assert told.value.record.waf == ""
 
 
 @pytest.mark.parametrize("said", ["nothing", "[]", '{"risk":"high"}', '{"risk":NaN}', "{"])

@@ -1,0 +1,32 @@
+"""A book of a few rules, for tests about levels: the engine's own is read in `tests/golden`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ostiary.language.tree import RuleText
+from ostiary.plan.rule_book import Judged, Rule, RuleFault
+
+CORE = (
+    Rule(10300, "core.conf", ("sqli",), "SQL injection by structure"),
+    Rule(10301, "core.conf", ("sqli",), "SQL injection"),
+    Rule(10400, "core.conf", ("xss",), "Markup injection"),
+)
+
+
+class Shelf:
+    """Each line of a text is a rule, `942100 attack-sqli`; a line that is none is a fault."""
+
+    def judge(self, texts: Sequence[RuleText], paranoia: int, *, core: bool) -> Judged:  # noqa: ARG002
+        rules = list(CORE if core else ())
+        faults = []
+        for file, text in (source for one in texts for source in one.sources):
+            for line, words in enumerate(map(str.split, text.splitlines()), 1):
+                if words and words[0].isdigit():
+                    rules.append(Rule(int(words[0]), file, tuple(words[1:]), "a rule"))
+                elif words:
+                    faults.append(RuleFault(file, line, f"{words[0]} is no rule"))
+        return Judged(() if faults else tuple(rules), tuple(faults))
+
+    def target_trouble(self, target: str) -> str:
+        return "" if target.isupper() or ":" in target else "not a variable"
