@@ -23,9 +23,9 @@ pub(crate) fn sqli_gate() -> Class {
     words().not()
 }
 
-/// Bytes one of which a value needs to be markup.
+/// Bytes one of which a value needs to be markup: of a tag, or of an attribute's value.
 pub(crate) fn xss_gate() -> Class {
-    words().not()
+    Class::of(b"<=")
 }
 
 fn words() -> Class {
@@ -33,4 +33,29 @@ fn words() -> Class {
         .with_range(b'a', b'z')
         .with_range(b'A', b'Z')
         .with_range(b'0', b'9')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Class, sqli, sqli_gate, xss, xss_gate};
+
+    fn closed(gate: &Class, text: &str) -> bool {
+        !text.bytes().any(|byte| gate.has(byte))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_markup_behind_the_gate(text in "([a-z/>'\"`!;:&# ?%\\\\\n\\[\\]-]|on|onload|style|xmlns|script|href|javascript:|--){0,12}") {
+            prop_assert!(!closed(&xss_gate(), &text) || !xss(text.as_bytes()));
+        }
+
+        #[test]
+        fn no_sql_behind_the_gate(text in "(select|union|or|and|[0-9]|_|\\.|x|0x|like|sleep|e[0-9]){0,6}") {
+            prop_assert!(!closed(&sqli_gate(), &text) || sqli(text.as_bytes()).is_none());
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::bits::Bits;
 use super::chains::Chains;
 use super::fold;
 use super::gates::GatesBuilder;
+use super::order::order;
 use super::places::{Places, Watch};
 use super::rule::{Control, Effect, Link, Rule};
 use super::settings::{Mode, Settings};
@@ -229,7 +230,7 @@ fn assemble(
         files: set.files.clone(),
         rules,
         phases,
-        gates: gates.build().map_err(|fault| set.fault((0, 0), fault))?,
+        gates: gates.build(),
         chains,
         places,
         texts,
@@ -382,35 +383,4 @@ fn control(ctl: &Ctl, heads: &[&Vec<Written>]) -> Result<Control, String> {
         Ctl::RequestBodyAccess(on) => Control::RequestBodyAccess(*on),
         Ctl::ResponseBodyAccess(on) => Control::ResponseBodyAccess(*on),
     })
-}
-
-/// The rules of each phase, and where each skip leads.
-fn order(entries: &[Entry], rules: &mut [Rule]) -> [Vec<u32>; 6] {
-    let mut phases: [Vec<u32>; 6] = Default::default();
-    let mut pending: Vec<(usize, usize, String)> = Vec::new();
-    let mut index = 0;
-    for entry in entries {
-        match entry {
-            Entry::Rule(links) => {
-                let actions = &links[0].actions;
-                let phase = usize::from(actions.phase.unwrap_or(2));
-                if actions.skip > 0 {
-                    rules[index].skip = Some(phases[phase].len() + 1 + actions.skip);
-                }
-                if let Some(marker) = &actions.skip_after {
-                    rules[index].skip = Some(usize::MAX);
-                    pending.push((index, phase, marker.clone()));
-                }
-                phases[phase].push(index as u32);
-                index += 1;
-            }
-            Entry::Marker(name) => pending.retain(|(rule, phase, wanted)| {
-                if wanted == name {
-                    rules[*rule].skip = Some(phases[*phase].len());
-                }
-                wanted != name
-            }),
-        }
-    }
-    phases
 }

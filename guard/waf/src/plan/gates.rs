@@ -1,20 +1,13 @@
 //! One scan that says which rules a text can match at all.
 
-use std::collections::HashMap;
-
-use aho_corasick::automaton::Automaton;
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind, StartKind};
+use std::collections::BTreeMap;
 
 use super::needs;
+use super::words::Words;
 use crate::injection;
 use crate::operators::class::Class;
 use crate::operators::{Operator, Relation};
 use crate::transforms::Transform;
-
-/// Words are looked for by their beginning: the automaton stays small, and few texts hold
-/// the first bytes of a word and not the rest.
-const PREFIX: usize = 12;
 
 /// What one rule needs.
 #[derive(Clone, Debug, Default)]
@@ -48,12 +41,10 @@ struct Lock {
 /// The words of the gates that look at requests, or at bodies of responses.
 #[derive(Debug)]
 struct Scanner {
-    automaton: DFA,
-    /// For each word of the automaton, the gates it opens.
-    opens: Vec<Vec<u32>>,
+    words: Words,
+    count: usize,
     /// Gates that open without a word.
     wordless: Vec<u32>,
-    words: usize,
 }
 
 /// All gates, with the automata over their words.
@@ -86,10 +77,10 @@ impl GatesBuilder {
         self.0.len().div_ceil(64).max(1)
     }
 
-    pub fn build(self) -> Result<Gates, String> {
+    pub fn build(self) -> Gates {
         let width = self.width();
         let (classes, locks) = locks(self.0.iter().map(|(gate, _)| gate));
-        let scanners = [self.scanner(0)?, self.scanner(1)?];
+        let scanners = [self.scanner(0), self.scanner(1)];
         let steps = Transform::bits();
         let traits = (0..=255u8).map(|byte| Traits {
             classes: (0..).zip(&classes).fold(0, |bits, (at, class)| {
@@ -97,7 +88,7 @@ impl GatesBuilder {
             }),
             touch: steps[usize::from(byte)],
         });
-        Ok(Gates {
+        Gates {
             locks,
             traits: traits.collect(),
             empty: Traits {
@@ -106,44 +97,27 @@ impl GatesBuilder {
             },
             scanners,
             width,
-        })
+        }
     }
 
-    fn scanner(&self, side: usize) -> Result<Scanner, String> {
-        let mut words: Vec<&[u8]> = Vec::new();
-        let mut opens: Vec<Vec<u32>> = Vec::new();
-        let mut known: HashMap<&[u8], usize> = HashMap::new();
+    fn scanner(&self, side: usize) -> Scanner {
+        let mut words: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
         let mut wordless = Vec::new();
         let mine = (0u32..).zip(&self.0).filter(|(_, (_, looks))| looks[side]);
         for (index, (gate, _)) in mine {
             for word in &gate.words {
-                let word = &word[..word.len().min(PREFIX)];
-                let at = *known.entry(word).or_insert_with(|| {
-                    words.push(word);
-                    opens.push(Vec::new());
-                    words.len() - 1
-                });
-                if opens[at].last() != Some(&index) {
-                    opens[at].push(index);
-                }
+                words.entry(word).or_default().push(index);
             }
             if gate.words.is_empty() || gate.lone != Class::default() {
                 wordless.push(index);
             }
         }
-        let automaton = DFA::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .start_kind(StartKind::Unanchored)
-            .prefilter(false)
-            .build(&words)
-            .map_err(|fault| format!("too many words: {fault}"))?;
-        Ok(Scanner {
-            automaton,
-            opens,
+        let words: Vec<(&[u8], Vec<u32>)> = words.into_iter().collect();
+        Scanner {
+            words: Words::build(&words),
+            count: words.len(),
             wordless,
-            words: words.len(),
-        })
+        }
     }
 }
 
@@ -218,33 +192,24 @@ impl Gates {
                 set(open, index);
             }
         }
-        let automaton = &scanner.automaton;
-        let Ok(mut state) = automaton.start_state(Anchored::No) else {
-            return;
-        };
-        for byte in text {
-            state = automaton.next_state(Anchored::No, state, *byte);
-            if automaton.is_special(state) && automaton.is_match(state) {
-                for at in 0..automaton.match_len(state) {
-                    for &index in &scanner.opens[automaton.match_pattern(state, at).as_usize()] {
-                        if self.locks[index as usize].fits(traits.classes) {
-                            set(open, index);
-                        }
-                    }
+        scanner.words.find(text, |gates| {
+            for &index in gates {
+                if self.locks[index as usize].fits(traits.classes) {
+                    set(open, index);
                 }
             }
-        }
+        });
     }
 
     /// Bytes the automata take.
     pub fn memory(&self) -> usize {
         let each = self.scanners.iter();
-        each.map(|scanner| scanner.automaton.memory_usage()).sum()
+        each.map(|scanner| scanner.words.memory()).sum()
     }
 
     /// How many words and gates there are.
     pub fn sizes(&self) -> (usize, usize) {
-        let words = self.scanners.iter().map(|scanner| scanner.words).sum();
+        let words = self.scanners.iter().map(|scanner| scanner.count).sum();
         (words, self.locks.len())
     }
 }

@@ -7,11 +7,13 @@ pub mod exclusion;
 mod fold;
 pub(crate) mod gates;
 pub(crate) mod needs;
+mod order;
 pub(crate) mod places;
 pub(crate) mod rule;
 pub(crate) mod settings;
 pub(crate) mod texts;
 mod which;
+mod words;
 
 use std::sync::Arc;
 
