@@ -25,9 +25,14 @@ def folder() -> Path | None:
     return Path(module.module_path()).parent
 
 
-def needed() -> None:
-    """Every Envoy that starts from here finds the guard, or the test is skipped and says so."""
+def needed(role: str = "") -> None:
+    """Every Envoy that starts from here finds the guard, or the test is skipped and says so.
+
+    `role` is one that not every guard has.
+    """
     found = folder()
     if found is None:
         pytest.skip("the wheel ostiary-guard is not installed: `make guard` builds it")
+    if role and role.encode() not in (found / "libostiary_guard.so").read_bytes():
+        pytest.skip(f"the guard here does not know the role {role}: `make guard-install` builds it")
     os.environ[SEARCH_PATH] = str(found)

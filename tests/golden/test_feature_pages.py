@@ -28,7 +28,10 @@ def test_the_real_envoy_finds_all_of_a_page_sound(page: Path, tmp_path: Path) ->
 
     if f"```yaml {WITH_GUARD}" in page.read_text():
         guard_library.needed()
-    for view in compile_page(page.read_text()).snapshot.views.values():
+    compiled = compile_page(page.read_text())
+    if "ostiary.waf_head" in page.read_text():
+        guard_library.needed("waf_head")
+    for view in compiled.snapshot.views.values():
         assert verdict(view, tmp_path) == ""
 
 

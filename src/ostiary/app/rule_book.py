@@ -18,7 +18,7 @@ from ostiary.proxy.guard import installed
 _ENGINE: Final = "ostiary_guard.waf"
 _REMEMBERED: Final = 32
 """Rule sets whose judgement is kept: reading CRS takes a good part of a second."""
-_Question = tuple[bool, int, tuple[RuleText, ...]]
+_Question = tuple[bool, tuple[RuleText, ...]]
 
 
 def rule_book() -> RuleBook | None:
@@ -34,9 +34,9 @@ class EngineRules:
         """Imported when a document first has rules."""
         self._judged: OrderedDict[_Question, Judged] = OrderedDict()
 
-    def judge(self, texts: Sequence[RuleText], paranoia: int, *, core: bool) -> Judged:
+    def judge(self, texts: Sequence[RuleText], *, core: bool) -> Judged:
         """The rules of `texts` in their order, behind the core pack where `core`."""
-        question = core, paranoia, tuple(texts)
+        question = core, tuple(texts)
         known = self._judged.get(question)
         if known is None:
             known = self._judged[question] = self._read(question)
@@ -55,18 +55,14 @@ class EngineRules:
         return self._engine
 
     def _read(self, question: _Question) -> Judged:
-        core, paranoia, texts = question
+        core, texts = question
         waf = self._waf()
         sources = [source for text in texts for source in text.sources]
         data = dict(pair for text in texts for pair in text.data)
         try:
-            rules = waf.RuleSet(sources=sources, data=data, core=core)
-            waf.Plan(rules, paranoia=paranoia)
+            rules = waf.RuleSet(sources, data, core).rules
         except waf.RuleFaults as found:
             return Judged(faults=tuple(RuleFault(*fault) for fault in found.faults))
         return Judged(
-            rules=tuple(
-                Rule(one["id"], one["file"], tuple(one["tags"]), one["message"])
-                for one in rules.rules
-            )
+            tuple(Rule(one["id"], one["file"], tuple(one["tags"]), one["message"]) for one in rules)
         )

@@ -98,6 +98,8 @@ def _unguarded(view: View) -> Iterator[str]:
                 on = {Stage[name] for name in _STAGES if Stage[name].slot in _on(each)}
                 if guard and each.HasField("route") and not on & {Stage.WHO, Stage.TRUST}:
                     yield f"{each.name}: a route that the guard does not see"
+                if (Stage.WAF_HEAD in on) != (Stage.WAF_BODY in on):
+                    yield f"{each.name}: a route of which rules see the head or the body alone"
                 if Stage.SLOW in on and not on >= {Stage.WHO, Stage.HANDOVER, Stage.MAY}:
                     yield f"{each.name}: a slow path without who, handover or may"
     for one in view.resources.get(LISTENER, {}).values() if guard else ():
@@ -162,7 +164,7 @@ def _module(config: module.DynamicModuleConfig) -> Iterator[str]:
         yield "a module that is not found by its name; one that is fetched lets all pass meanwhile"
 
 
-_STAGES: Final = ("WHO", "TRUST", "SLOW", "HANDOVER", "MAY")
+_STAGES: Final = ("WHO", "TRUST", "SLOW", "HANDOVER", "MAY", "WAF_HEAD", "WAF_BODY")
 _CHECKS: Final[Mapping[str, Callable[[Any], Iterator[str]]]] = {
     "envoy.extensions.filters.http.jwt_authn.v3.JwtProvider": _jwt_provider,
     "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext": _upstream_tls,

@@ -210,7 +210,8 @@ def _where_faults(
         said = book.target_trouble(where.target)
         if said:
             hint = "write a part of the request as rules name it, such as ARGS:comment"
-            sentence = f'"{where.target}" is no part of a request: {said}'
+            # The engine's own hint is for those who write no document.
+            sentence = said.partition("; ")[0]
             yield written.fault("plan.waf-target", sentence, hint, "where", "target")
 
 

@@ -50,7 +50,7 @@ class Judged:
 class RuleBook(Protocol):
     """Reads rules. Equal questions have equal answers, and are cheap to ask again."""
 
-    def judge(self, texts: Sequence[RuleText], paranoia: int, *, core: bool) -> Judged:
+    def judge(self, texts: Sequence[RuleText], *, core: bool) -> Judged:
         """The rules of `texts` in their order, behind the core pack where `core`."""
 
     def target_trouble(self, target: str) -> str:

@@ -75,7 +75,7 @@ def inspection(
     faults = [*_loosened(levels, merged.looser), *_rules_below(levels)]
     texts = [text for word in block.rules if (text := _text(levels, word)) is not None]
     faults += _unread(levels)
-    judged = reading.book.judge(texts, block.paranoia, core=CORE in block.rules)
+    judged = reading.book.judge(texts, core=CORE in block.rules)
     faults += _rule_faults(levels, judged)
     demand = _demand(levels, judged)
     weighed = Weighed() if faults else weigh(demand, reading.book, reading.today, paths)

@@ -17,7 +17,7 @@ CORE = (
 class Shelf:
     """Each line of a text is a rule, `942100 attack-sqli`; a line that is none is a fault."""
 
-    def judge(self, texts: Sequence[RuleText], paranoia: int, *, core: bool) -> Judged:  # noqa: ARG002
+    def judge(self, texts: Sequence[RuleText], *, core: bool) -> Judged:
         rules = list(CORE if core else ())
         faults = []
         for file, text in (source for one in texts for source in one.sources):
