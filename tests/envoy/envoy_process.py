@@ -93,7 +93,9 @@ class Envoy:
 
 
 @contextlib.contextmanager
-def run(config: bootstrap_messages.Bootstrap, folder: Path, *options: str) -> Iterator[Envoy]:
+def run(
+    config: bootstrap_messages.Bootstrap, folder: Path, *options: str, workers: int = 1
+) -> Iterator[Envoy]:
     """A ready Envoy whose working directory is `folder`; gone when the block ends."""
     config.admin.address.pipe.path = str(folder / "admin.sock")
     source = folder / "bootstrap.pb"
@@ -103,7 +105,7 @@ def run(config: bootstrap_messages.Bootstrap, folder: Path, *options: str) -> It
         "-c",
         str(source),
         "--concurrency",
-        "1",
+        str(workers),
         "--disable-hot-restart",
     ]
     with (folder / "envoy.log").open("wb") as log:

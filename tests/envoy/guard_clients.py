@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,11 @@ def close_all() -> None:
         _open.pop().close()
 
 
+def _connected(port: int, source: str) -> socket.socket:
+    own = (source, 0) if source else None
+    return socket.create_connection(("127.0.0.1", port), timeout=5, source_address=own)
+
+
 @dataclass
 class Plain:
     """One HTTP/1.1 connection."""
@@ -28,12 +34,20 @@ class Plain:
     port: int
     address: str = ""
     token: str = ""
+    source: str = ""
+    """Its own address; any of this machine's where that does not matter."""
+    context: ssl.SSLContext | None = None
+    """Who it is, where that has to be proved."""
     wire: socket.socket = field(init=False)
     raw: bytes = b""
     took: float = 0
+    reset: bool = False
+    """It was closed by force."""
 
     def __post_init__(self) -> None:
-        self.wire = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+        self.wire = _connected(self.port, self.source)
+        if self.context is not None:
+            self.wire = self.context.wrap_socket(self.wire)
         _open.append(self.wire)
 
     def ask(self, path: str, *headers: str, method: str = "GET") -> Plain:
@@ -65,7 +79,7 @@ class Plain:
             while piece := self.wire.recv(65_536):
                 self.raw += piece
         except ConnectionResetError:
-            pass
+            self.reset = True
         self.took = time.perf_counter() - start
         return self
 
@@ -104,8 +118,8 @@ class Plain:
 class Http2:
     """One HTTP/2 connection with prior knowledge."""
 
-    def __init__(self, port: int) -> None:
-        self.wire = socket.create_connection(("127.0.0.1", port), timeout=5)
+    def __init__(self, port: int, source: str = "") -> None:
+        self.wire = _connected(port, source)
         _open.append(self.wire)
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self.line = h2.connection.H2Connection(config)

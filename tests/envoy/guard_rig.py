@@ -161,17 +161,17 @@ def running(
 
 def _resources(folder: Path, ports: dict[str, int], application: Origin) -> Tree:
     config = {"cluster": "control", "table": str(folder / "table.bin")}
-    guard = [_manager("guard", [module("verdicts", config)], folder, log=False)]
+    guard = [manager("guard", [module("verdicts", config)], folder, log=False)]
     socket_file = {"pipe": {"path": str(folder / "guard.sock"), "mode": 0o600}}
     listeners = [{"name": "guard", "address": socket_file, "filter_chains": [{"filters": guard}]}]
     for name, filters in _filters().items():
         where = {"socket_address": {"address": "127.0.0.1", "port_value": ports[name]}}
-        chain = {"filters": [_manager(name, filters, folder)]}
+        chain = {"filters": [manager(name, filters, folder)]}
         listeners.append({"name": name, "address": where, "filter_chains": [chain]})
     clusters = [
-        _cluster("app", application.http),
-        _cluster("calls", application.grpc, http2=True),
-        _cluster("control", ports["control"], http2=True),
+        cluster("app", application.http),
+        cluster("calls", application.grpc, http2=True),
+        cluster("control", ports["control"], http2=True),
     ]
     return {"listeners": listeners, "clusters": clusters}
 
@@ -196,16 +196,18 @@ def _filters() -> dict[str, list[Tree]]:
 def module(role: str, config: Tree) -> Tree:
     """A filter of the guard."""
     kind = f"{_EXTENSIONS}filters.http.dynamic_modules.v3.DynamicModuleFilter"
-    return {"name": f"ostiary.{role}", "typed_config": {"@type": kind} | _told(role, config)}
+    return {"name": f"ostiary.{role}", "typed_config": {"@type": kind} | told(role, config)}
 
 
-def _told(role: str, config: Tree) -> Tree:
+def told(role: str, config: Tree) -> Tree:
+    """What every filter of the guard is told, whatever it filters."""
     text = {"@type": f"{_KIND}google.protobuf.StringValue", "value": json.dumps(config)}
     library = {"name": "ostiary_guard", "do_not_close": True}
     return {"dynamic_module_config": library, "filter_name": role, "filter_config": text}
 
 
-def _manager(name: str, filters: list[Tree], folder: Path, *, log: bool = True) -> Tree:
+def manager(name: str, filters: list[Tree], folder: Path, *, log: bool = True) -> Tree:
+    """What serves HTTP/1.1 and HTTP/2; its log is `access.log`."""
     kind = f"{_EXTENSIONS}filters.network.http_connection_manager.v3.HttpConnectionManager"
     router = {"@type": f"{_EXTENSIONS}filters.http.router.v3.Router"}
     made: Tree = {
@@ -248,13 +250,14 @@ def _routes() -> list[Tree]:
 def _route(prefix: str, action: Tree, settings: Tree) -> Tree:
     kind = f"{_EXTENSIONS}filters.http.dynamic_modules.v3.DynamicModuleFilterPerRoute"
     each = {
-        f"ostiary.{role}": {"@type": kind} | _told(role, settings)
+        f"ostiary.{role}": {"@type": kind} | told(role, settings)
         for role in ("who", "handover", "address")
     }
     return {"match": {"prefix": prefix}, "route": action, "typed_per_filter_config": each}
 
 
-def _cluster(name: str, port: int, *, http2: bool = False) -> Tree:
+def cluster(name: str, port: int, *, http2: bool = False) -> Tree:
+    """A server on this machine."""
     where = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     ends = [{"lb_endpoints": [{"endpoint": {"address": where}}]}]
     made: Tree = {

@@ -9,12 +9,14 @@ mod calls;
 mod config;
 mod hooks;
 mod hooks_main;
+mod network;
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use calls::{Bytes, Given, HeaderOut, Pair};
 pub(crate) use config::{Config, ConfigScheduler, Early};
+pub(crate) use network::{Close, Network};
 
 /// The version of the ABI in Envoy 1.40, NUL-terminated as Envoy wants it.
 pub(crate) const ABI_VERSION: &std::ffi::CStr = c"v0.2.0";
@@ -315,14 +317,17 @@ impl<'a> Http<'a> {
     /// Wakes this stream from any thread. Only after the request's headers came.
     pub(crate) fn scheduler(&self) -> Scheduler {
         // SAFETY: called within a hook of a live filter that has its callbacks.
-        Scheduler(unsafe {
+        Scheduler::Stream(unsafe {
             calls::envoy_dynamic_module_callback_http_filter_scheduler_new(self.raw)
         })
     }
 }
 
-/// Wakes one stream. Envoy holds the stream weakly: waking what is gone does nothing.
-pub(crate) struct Scheduler(*mut c_void);
+/// Wakes one stream or connection. Envoy holds it weakly: waking what is gone does nothing.
+pub(crate) enum Scheduler {
+    Stream(*mut c_void),
+    Connection(*mut c_void),
+}
 
 // SAFETY: Envoy documents commit for any thread; deletion happens once, by Drop.
 unsafe impl Send for Scheduler {}
@@ -330,17 +335,37 @@ unsafe impl Send for Scheduler {}
 unsafe impl Sync for Scheduler {}
 
 impl Scheduler {
-    /// The stream's `scheduled` hook runs soon on its own thread.
+    /// The `scheduled` hook runs soon on the thread of the stream or connection.
     pub(crate) fn commit(&self, event: u64) {
         // SAFETY: the scheduler lives until Drop.
-        unsafe { calls::envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, event) }
+        unsafe {
+            match *self {
+                Self::Stream(raw) => {
+                    calls::envoy_dynamic_module_callback_http_filter_scheduler_commit(raw, event);
+                }
+                Self::Connection(raw) => {
+                    calls::envoy_dynamic_module_callback_network_filter_scheduler_commit(
+                        raw, event,
+                    );
+                }
+            }
+        }
     }
 }
 
 impl Drop for Scheduler {
     fn drop(&mut self) {
         // SAFETY: made by scheduler_new and deleted only here.
-        unsafe { calls::envoy_dynamic_module_callback_http_filter_scheduler_delete(self.0) }
+        unsafe {
+            match *self {
+                Self::Stream(raw) => {
+                    calls::envoy_dynamic_module_callback_http_filter_scheduler_delete(raw);
+                }
+                Self::Connection(raw) => {
+                    calls::envoy_dynamic_module_callback_network_filter_scheduler_delete(raw);
+                }
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ostiary_verdicts::{Effect, Kind, Standing};
 
-use crate::abi::Http;
+use crate::abi::{Http, Network};
 
 /// The metadata namespace in which the log, the local replies and the rules find the verdict.
 const NAMESPACE: &str = "ostiary.trust";
@@ -89,6 +89,14 @@ pub(crate) fn note(http: &Http<'_>, standing: &Standing) {
     made.number("risk", f64::from(standing.risk));
     http.set_metadata(NAMESPACE, &made.bytes);
     http.flag(FLAG);
+}
+
+/// The log of connections sees what the verdict is.
+pub(crate) fn note_connection(network: &Network<'_>, standing: &Standing) {
+    network.set_text(NAMESPACE, "verdict", &uuid(&standing.verdict));
+    network.set_text(NAMESPACE, "effect", standing.effect.word());
+    network.set_text(NAMESPACE, "reason", &standing.reason);
+    network.set_text(NAMESPACE, "since", &rfc3339(standing.since_ms));
 }
 
 /// The rules see the score.

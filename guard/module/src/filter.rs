@@ -12,7 +12,7 @@ use crate::handle::Handle;
 use crate::hygiene;
 use crate::live::{Live, speaks_grpc};
 use crate::process::{Process, process};
-use crate::roles::{Role, RouteSettings, Then};
+use crate::roles::{Role, RouteSettings, Then, Trust};
 use crate::told;
 
 /// Envoy calls hooks within hooks and destroys a stream in the middle of one: hooks share it.
@@ -59,13 +59,13 @@ impl Filter {
         let mut asking = Asking::default();
         match self.role {
             Role::Address(settings) => {
-                trusted(process, route)?;
+                trusted(process, route.trust.as_ref())?;
                 asking.address = source(http);
                 self.stand(http, process, route, &asking)?;
                 hygiene::clean_request(http, route, &settings.prefix)
             }
             Role::Who(who) => {
-                trusted(process, route)?;
+                trusted(process, route.trust.as_ref())?;
                 asking.credential = who.read_request(http, route)?;
                 asking.address = source(http);
                 self.stand(http, process, route, &asking)
@@ -80,7 +80,7 @@ impl Filter {
                 hygiene::clean_request(http, route, &handover.prefix)
             }
             Role::Assertion(assertion) => {
-                trusted(process, route)?;
+                trusted(process, route.trust.as_ref())?;
                 asking.credential = assertion.read_request(http);
                 asking.workload = http.attribute(Attribute::PeerUri).map(|uri| {
                     let uri = String::from_utf8_lossy(uri);
@@ -190,9 +190,9 @@ fn risk_of_address(http: &Http<'_>, process: &Process, route: &RouteSettings) ->
     standing.map_or(0, |one| one.risk)
 }
 
-/// Refuses where the route needs trust and the table cannot give it.
-fn trusted(process: &Process, route: &RouteSettings) -> Result<(), Refusal> {
-    let Some(trust) = &route.trust else {
+/// Refuses where trust is needed and the table cannot give it.
+pub(crate) fn trusted(process: &Process, trust: Option<&Trust>) -> Result<(), Refusal> {
+    let Some(trust) = trust else {
         return Ok(());
     };
     if process.table.full() {

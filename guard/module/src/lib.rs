@@ -7,6 +7,7 @@
 
 mod abi;
 mod asked;
+mod connection;
 mod credential;
 mod ending;
 mod events;

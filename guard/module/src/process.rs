@@ -29,6 +29,7 @@ pub(crate) struct Process {
     news: Condvar,
     changed: AtomicBool,
     pub streams: AtomicU64,
+    pub connections: AtomicU64,
     cuts: AtomicU64,
     /// Streams that verdicts ended, and of which nobody was told.
     reports: Mutex<HashMap<[u8; 16], u64>>,
@@ -87,6 +88,7 @@ impl Process {
             news: Condvar::new(),
             changed: AtomicBool::new(false),
             streams: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
             reports: Mutex::default(),
         }

@@ -101,6 +101,7 @@ impl VerdictStream {
             "fresh_ms": process.table.age_ms(process.mono_ms()),
             "connected": self.connected(),
             "streams": process.streams.load(Ordering::Relaxed),
+            "connections": process.connections.load(Ordering::Relaxed),
             "cuts": process.cuts(),
             "cached_tokens": crate::credential::remembered(),
         });

@@ -238,4 +238,40 @@ unsafe extern "C" {
         key: Given<'_>,
         value: Given<'_>,
     ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_get_worker_index(
+        filter: *mut c_void,
+    ) -> u32;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_get_remote_address(
+        filter: *mut c_void,
+        address: *mut Bytes,
+        port: *mut u32,
+    ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_get_ssl_uri_sans_size(
+        filter: *mut c_void,
+    ) -> usize;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_get_ssl_uri_sans(
+        filter: *mut c_void,
+        found: *mut Bytes,
+    ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_network_set_dynamic_metadata_string(
+        filter: *mut c_void,
+        namespace: Given<'_>,
+        key: Given<'_>,
+        value: Given<'_>,
+    );
+    pub(super) fn envoy_dynamic_module_callback_network_filter_close_with_details(
+        filter: *mut c_void,
+        how: u32,
+        details: Given<'_>,
+    );
+    pub(super) fn envoy_dynamic_module_callback_network_filter_scheduler_new(
+        filter: *mut c_void,
+    ) -> *mut c_void;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_scheduler_commit(
+        scheduler: *mut c_void,
+        event: u64,
+    );
+    pub(super) fn envoy_dynamic_module_callback_network_filter_scheduler_delete(
+        scheduler: *mut c_void,
+    );
 }

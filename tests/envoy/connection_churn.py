@@ -1,0 +1,176 @@
+"""Many short connections, cut at any moment of theirs by verdicts fired at random.
+
+`python tests/envoy/connection_churn.py 100000 [tls]` runs it long; the test runs it short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+
+from connection_rig import Connections, connection_rig
+from guard_control import Held
+
+_SUBJECTS = 48
+_CLIENTS = 24
+_STUCK = 10.0
+"""Seconds in which every subject is denied often: what is still open then, a verdict has missed."""
+_SWAP_EVERY = 1.5
+_HEAD = b"GET /%s HTTP/1.1\r\nHost: app.test\r\n\r\n"
+
+
+@dataclass
+class Churned:
+    """How it went."""
+
+    passed: int = 0
+    """Connections that got what they asked for, or left before at a random moment."""
+    cut: int = 0
+    """Ended by the guard in the middle."""
+    refused: int = 0
+    """Ended by the guard before a byte came."""
+    lost: int = 0
+    """Still there though a verdict came."""
+    changes: int = 0
+    swaps: int = 0
+
+
+def churn(rig: Connections, connections: int, *, tls: bool = False) -> Churned:
+    """Every connection is over when this returns, and the guard has forgotten them all."""
+    told, done = Churned(), threading.Event()
+    threads = [
+        threading.Thread(target=_change, args=(rig, told, done), kwargs={"tls": tls}, daemon=True),
+        threading.Thread(target=_swap, args=(rig, told, done), daemon=True),
+    ]
+    for one in threads:
+        one.start()
+    try:
+        asyncio.run(_all(rig, told, connections, tls=tls))
+    finally:
+        done.set()
+        for one in threads:
+            one.join()
+    rig.until(connections=0, streams=0)
+    assert rig.envoy.process.poll() is None, rig.envoy.log[-4000:]
+    assert "panicked" not in rig.envoy.log, rig.envoy.log[-4000:]
+    return told
+
+
+def _dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311  no secret: a run can be run again
+
+
+def _name(number: int, *, tls: bool) -> str:
+    return f"spiffe://test/churn/{number}" if tls else f"127.11.0.{number + 1}"
+
+
+def _change(rig: Connections, told: Churned, done: threading.Event, *, tls: bool) -> None:
+    kind = "WORKLOAD" if tls else "ADDRESS"
+    dice = _dice(1)
+    held: dict[int, Held] = {}
+    while not done.is_set():
+        some = dice.sample(range(_SUBJECTS), dice.randint(1, 8))
+        lifted = [held.pop(one) for one in some if one in held]
+        put = {one: Held(kind, _name(one, tls=tls)) for one in some[: len(some) - len(lifted)]}
+        held |= put
+        if not tls and dice.random() < 0.02:
+            wide = Held(kind, "127.11.0.0/24")
+            rig.control.put(wide)
+            rig.control.lift(wide)
+        if put:
+            rig.control.put(*put.values())
+        if lifted:
+            rig.control.lift(*lifted)
+        told.changes += len(put) + len(lifted)
+        time.sleep(dice.random() * 0.004)
+    if held:
+        rig.control.lift(*held.values())
+
+
+def _swap(rig: Connections, told: Churned, done: threading.Event) -> None:
+    while not done.wait(_SWAP_EVERY):
+        rig.swap()
+        told.swaps += 1
+
+
+async def _all(rig: Connections, told: Churned, connections: int, *, tls: bool) -> None:
+    left = iter(range(connections))
+    contexts = [rig.identity(_name(one, tls=True)) for one in range(_SUBJECTS)] if tls else []
+
+    async def client(dice: random.Random) -> None:
+        for _ in left:
+            subject = dice.randrange(_SUBJECTS)
+            own = None if tls else (_name(subject, tls=False), 0)
+            port = rig.ports["tls" if tls else "tcp"]
+            opening = asyncio.open_connection(
+                "127.0.0.1", port, ssl=contexts[subject] if tls else None, local_addr=own
+            )
+            await _one(opening, told, dice)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(_CLIENTS):
+            group.create_task(client(_dice(number)))
+
+
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _one(
+    opening: Coroutine[None, None, _Streams], told: Churned, dice: random.Random
+) -> None:
+    """Leaves at once, asks something, or stays until it is cut: in equal parts."""
+    what = dice.randrange(3)
+    came = b""
+    try:
+        reader, writer = await opening
+    except OSError:
+        told.refused += 1
+        return
+    try:
+        if what == 0:
+            await asyncio.sleep(dice.expovariate(1000))
+            told.passed += 1
+            return
+        writer.write(_HEAD % (b"echo" if what == 1 else b"sse"))
+        async with asyncio.timeout(_STUCK):
+            while piece := await reader.read(65_536):
+                came += piece
+                if what == 1 and came.endswith(b"}"):
+                    told.passed += 1
+                    return
+        _count(told, came)
+    except TimeoutError:
+        told.lost += 1
+    except OSError:
+        _count(told, came)
+    finally:
+        if dice.random() < 0.5:
+            writer.transport.abort()
+        writer.close()
+
+
+def _count(told: Churned, came: bytes) -> None:
+    if came:
+        told.cut += 1
+    else:
+        told.refused += 1
+
+
+def main() -> None:
+    """Prints how it went."""
+    connections, tls = int(sys.argv[1]), "tls" in sys.argv[2:]
+    with tempfile.TemporaryDirectory() as folder, connection_rig(Path(folder), workers=2) as rig:
+        start = time.monotonic()
+        told = churn(rig, connections, tls=tls)
+        sys.stdout.write(f"{connections} connections, {time.monotonic() - start:.0f} s: {told}\n")
+
+
+if __name__ == "__main__":
+    main()
