@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import structlog
 
@@ -30,9 +30,6 @@ from ostiary.sources.rules import is_kept, with_kept
 from ostiary.sources.yaml_tree import parse
 from ostiary.store.revisions import Revision as Kept
 from ostiary.store.revisions import Revisions
-
-_LOOK: Final = 30.0
-"""Seconds between two looks at the date: a machine that slept wakes up on another day."""
 
 
 class First(NamedTuple):
@@ -61,6 +58,8 @@ class Changes:
     trust_domain: str
     accepted: Accepted
     """Told of each accepted revision, after it is on its way."""
+    look: float = 30.0
+    """Seconds between two looks at the date: a machine that slept wakes up on another day."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _trees: Sequence[Tree] = ()
     """What was accepted as a whole."""
@@ -77,10 +76,10 @@ class Changes:
 
     async def days(self) -> None:
         """Each day what was accepted is understood anew, for parts of it may be over."""
-        day = datetime.now(UTC).date()
+        day = self.understanding.today()
         while True:
-            await asyncio.sleep(_LOOK)
-            if (today := datetime.now(UTC).date()) != day:
+            await asyncio.sleep(self.look)
+            if (today := self.understanding.today()) != day:
                 day = today
                 await self._anew()
 

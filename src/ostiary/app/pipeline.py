@@ -58,19 +58,20 @@ class Understanding:
     ) -> None:
         self._reader = Reader()
         self._resolver = Resolver(guard=guard, book=book)
-        self._today = today
+        self.today = today
+        """The day in UTC, by which exclusions end."""
 
     def plan(self, trees: Sequence[Tree], *, saved: bool = True) -> Plan:
         """What `trees` mean today; `Faults` has all that is wrong with them.
 
         What is over by its date is wrong only in what somebody has just `saved`.
         """
-        return self._resolver.resolve(self._reader.read(trees), self._today(), saved=saved)
+        return self._resolver.resolve(self._reader.read(trees), self.today(), saved=saved)
 
     def first(self, trees: Sequence[Tree]) -> tuple[Plan, tuple[ConfigError, ...]]:
         """The same for a first start with nothing accepted: a faulty block's traffic is denied."""
         document, unread = self._reader.read_lenient(trees)
-        plan, faults = self._resolver.resolve_first(document, self._today())
+        plan, faults = self._resolver.resolve_first(document, self.today())
         return plan, (*unread, *faults)
 
 

@@ -139,7 +139,7 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
         made.local_reply_config.MergeFrom(guard_replies(front.site))
         made.local_reply_config.MergeFrom(waf_replies())
     made.local_reply_config.MergeFrom(edge_replies(front.site))
-    made.access_log.extend(decision_log(guard=front.site.guard))
+    made.access_log.extend(decision_log(guard=front.site.guard, waf=bool(front.site.rule_sets)))
     made.access_log.extend(waf_log(file) for file in front.waf_logs)
     return made
 

@@ -83,12 +83,12 @@ _TRIES: Final = 60
 
 
 def decision_log(
-    credential: str = SESSION_KEY, *, guard: bool = False
+    credential: str = SESSION_KEY, *, guard: bool = False, waf: bool = False
 ) -> list[accesslog.AccessLog]:
     """Both streams; each request is in exactly one of them.
 
     `credential` is the metadata key of the claims: `ASSERTION_KEY` at a mini gateway. An expired
-    session is told where it can have mattered: in a refusal.
+    session is told where it can have mattered: in a refusal. `waf`: rules may have found something.
     """
     some = [_status(failed=True), _rbac(denied=True)]
     none = [_status(failed=False), _rbac(denied=False)]
@@ -99,7 +99,7 @@ def decision_log(
     passed = accesslog.AccessLogFilter(and_filter=accesslog.AndFilter(filters=none))
     edge = credential == SESSION_KEY
     # Each field costs the proxy a fifth of a microsecond, so none is asked where it has no value.
-    nowhere = {"peer"} if edge else set()
+    nowhere = ({"peer"} if edge else set()) | (set() if waf else {"waf"})
     fields = GUARDED if guard else REQUEST
     told = [] if guard else [credential]
     denials = line([*told, STALE_KEY] if told and edge else told, nowhere, fields)
