@@ -20,6 +20,7 @@ _SAID: Final = {
     "rules": "rules",
     "messages": "messages",
     "micros": "micros",
+    "cost": "cost",
     "request": "record",
 }
 """Field -> key of the guard's metadata."""

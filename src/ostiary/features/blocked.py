@@ -36,7 +36,6 @@ from ostiary.wire import (
 )
 
 RETRY_AFTER: Final = 2
-_FORBIDDEN: Final = 403
 _LABEL: Final = f"%DYNAMIC_METADATA({WAF_METADATA}:{WAF_LABEL_KEY})%"
 _WHERE: Final = f"%DYNAMIC_METADATA({WAF_METADATA}:{WAF_WHERE_KEY})%"
 """The guard leaves only letters in them that mean nothing in a page or in JSON."""
@@ -57,6 +56,7 @@ def waf_replies() -> hcm.LocalReplyConfig:
             *_about(stopped, _STOPPED, ()),
             *_about(details("ostiary.waf_exhausted"), _TOO_MUCH, ()),
             _TOO_LONG,
+            _UNREADABLE,
             _BUSY,
         ]
     )
@@ -75,13 +75,14 @@ def _about(
         f'<dt>Decision</dt><dd><code id="decision">{DECISION}</code></dd></dl></main>'
         f"</body></html>\n"
     )
-    yield Reply(both(when, navigation()), _FORBIDDEN, page, PAGE, [NO_STORE, NO_SCRIPT])
+    # The status is the rule's own: 403, unless it says otherwise.
+    yield Reply(both(when, navigation()), None, page, PAGE, [NO_STORE, NO_SCRIPT])
     told = "".join(f'"{name}":"{value}",' for name, value in found)
     text = (
         f'{{"error":"request-stopped","message":"{sentence} {_REMEDY}",{told}'
         f'"decision":"{DECISION}"}}\n'
     )
-    yield Reply(when, _FORBIDDEN, text, JSON, [NO_STORE])
+    yield Reply(when, None, text, JSON, [NO_STORE])
 
 
 def _signed_in() -> accesslog.AccessLogFilter:
@@ -103,6 +104,14 @@ _TOO_LONG: Final = Reply(
     worded(
         "413 Content Too Large",
         "the body of this request is longer than this route takes. Send less at once.",
+    ),
+)
+_UNREADABLE: Final = Reply(
+    details("ostiary.waf_encoding"),
+    415,
+    worded(
+        "415 Unsupported Media Type",
+        "the body of this request is encoded in a way that cannot be looked into. Send it plain.",
     ),
 )
 _BUSY: Final = Reply(

@@ -121,7 +121,8 @@ class Log(_Part):
     file: Annotated[str, Field(min_length=1)]
     """Relative to the document that names it."""
     record: bool = False
-    """Whether the line has the request in it, secrets masked: what `ostiary waf replay` reads."""
+    """Whether the line has the request in it, secrets masked, for `ostiary waf replay`; and what
+    each rule cost."""
 
 
 class Waf(Block):
@@ -198,7 +199,8 @@ class Inspection(Block):
     def own_pages(self, site: Site) -> Fragment:
         """The same for pages of ours, where nobody is known and what people type is theirs."""
         told = self._told(site, anonymous=True)
-        return self._asked(site, {**told, "record": False, "secret_arguments": _OURS})
+        ours = {"record": False, "timing": False, "secret_arguments": _OURS}
+        return self._asked(site, {**told, **ours})
 
     def _asked(self, site: Site, told: Mapping[str, Any]) -> Fragment:
         if not site.guard:
@@ -224,7 +226,8 @@ class Inspection(Block):
             "exclude": [_excluded(one) for one in self.exclude],
             "anonymous": anonymous,
             "log": self.log.file if self.log else "",
-            "record": self.log.record if self.log else False,
+            "record": self.log is not None and self.log.record,
+            "timing": self.log is not None and self.log.record,
             "host": site.host,
             "route": site.route.path,
         }

@@ -128,6 +128,11 @@ _WAFS: Final = {
         "the body is longer than `waf.body_limit` of this route, and none is looked into by half",
         "send less, or raise the limit for this route",
     ),
+    "ostiary.waf_encoding": Native(
+        Stage.WAF,
+        "the body is encoded (Content-Encoding) in a way that no rule can look into",
+        "send it plain",
+    ),
     "ostiary.waf_exhausted": Native(
         Stage.WAF,
         "looking into the request took more work than `waf.budget` allows for one",

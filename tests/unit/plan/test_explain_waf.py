@@ -107,6 +107,7 @@ def test_a_flagged_request_passed() -> None:
     ("details", "code", "word"),
     [
         ("ostiary.waf_body_limit", 413, "waf.body_limit"),
+        ("ostiary.waf_encoding", 415, "encoded"),
         ("ostiary.waf_exhausted", 403, "waf.budget"),
         ("ostiary.waf_busy", 503, "as many bodies as it may"),
     ],
