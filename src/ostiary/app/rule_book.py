@@ -6,7 +6,6 @@ Fed by the wheel of the guard, where that is installed; feeds `plan`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -34,9 +33,9 @@ class EngineRules:
         """Imported when a document first has rules."""
         self._judged: OrderedDict[_Question, Judged] = OrderedDict()
 
-    def judge(self, texts: Sequence[RuleText], *, core: bool) -> Judged:
+    def judge(self, texts: tuple[RuleText, ...], *, core: bool) -> Judged:
         """The rules of `texts` in their order, behind the core pack where `core`."""
-        question = core, tuple(texts)
+        question = core, texts
         known = self._judged.get(question)
         if known is None:
             known = self._judged[question] = self._read(question)
@@ -63,6 +62,4 @@ class EngineRules:
             rules = waf.RuleSet(sources, data, core).rules
         except waf.RuleFaults as found:
             return Judged(faults=tuple(RuleFault(*fault) for fault in found.faults))
-        return Judged(
-            tuple(Rule(one["id"], one["file"], tuple(one["tags"]), one["message"]) for one in rules)
-        )
+        return Judged.sound(Rule(one["id"], one["file"], tuple(one["tags"])) for one in rules)

@@ -12,14 +12,14 @@ from datetime import date, timedelta
 from typing import Final
 
 from ostiary.errors import ConfigError, Place
-from ostiary.features.waf import Excluded, Exclusion, Waf
+from ostiary.features.waf import CORE, Excluded, Exclusion, Waf
 from ostiary.language.document import Noun
 from ostiary.language.nearest import did_you_mean
 from ostiary.language.patterns import path_trouble
 from ostiary.language.written import Levelled
 from ostiary.plan.match import path_match, path_matches
 from ostiary.plan.model import PathKind, PathMatch
-from ostiary.plan.rule_book import Rule, RuleBook
+from ostiary.plan.rule_book import Judged, RuleBook
 
 _SOON: Final = timedelta(days=14)
 """Before the last day of an exclusion it is told."""
@@ -33,9 +33,16 @@ class Demand:
 
     levels: Sequence[tuple[Noun[Levelled], Waf]]
     """Uppermost first."""
-    rules: tuple[Rule, ...]
-    by: Mapping[int, frozenset[int]]
-    """Number of a rule -> places in `levels` of those that demand it."""
+    judged: Judged
+    words: Mapping[str, str]
+    """File -> the word under `rules` that brings it; the core pack's is not here."""
+    by: Mapping[str, frozenset[int]]
+    """Word -> places in `levels` of those that demand it."""
+
+    def demanders(self, number: int) -> frozenset[int]:
+        """Places in `levels` of those that demand the rule; none: there is no such rule."""
+        file = self.judged.files.get(number)
+        return frozenset() if file is None else self.by[self.words.get(file, CORE)]
 
 
 @dataclass
@@ -98,7 +105,7 @@ def _weigh(written: _Written, demand: Demand, today: date, weighed: Weighed) -> 
     if foreign:
         weighed.faults.append(_loosened(written, foreign))
         return
-    kept = [n for n in found if any(level > written.level for level in demand.by[n])]
+    kept = [n for n in found if any(level > written.level for level in demand.demanders(n))]
     if kept:
         weighed.warnings.append(_again(written, kept, demand))
     if one.until is not None and date.fromisoformat(one.until) - today <= _SOON:
@@ -125,37 +132,34 @@ def _excluded(written: _Written, rules: list[int]) -> Excluded:
 
 def _found(written: _Written, demand: Demand) -> tuple[list[int], list[ConfigError]]:
     """The numbers of the rules it means: rules of its own level and of those above."""
-    reach = [
-        rule
-        for rule in demand.rules
-        if any(level <= written.level for level in demand.by[rule.number])
-    ]
     found: dict[int, None] = {}
     faults: list[ConfigError] = []
     for position, word in enumerate(written.one.rule):
-        meant = [rule.number for rule in reach if _means(word, rule)]
-        if meant:
-            found.update(dict.fromkeys(meant))
-        else:
-            faults.append(_no_rule(written, position, word, reach))
+        tagged = demand.judged.tagged.get(str(word).removeprefix(_TAG), ())
+        meant = [
+            n
+            for n in ((word,) if isinstance(word, int) else tagged)
+            if _reaches(n, written, demand)
+        ]
+        found.update(dict.fromkeys(meant))
+        if not meant:
+            faults.append(_no_rule(written, position, word, demand))
     return sorted(found), faults
 
 
-def _means(word: int | str, rule: Rule) -> bool:
-    if isinstance(word, int):
-        return rule.number == word
-    return word.removeprefix(_TAG) in rule.tags
+def _reaches(number: int, written: _Written, demand: Demand) -> bool:
+    return any(level <= written.level for level in demand.demanders(number))
 
 
-def _no_rule(
-    written: _Written, position: int, word: int | str, reach: Sequence[Rule]
-) -> ConfigError:
+def _no_rule(written: _Written, position: int, word: int | str, demand: Demand) -> ConfigError:
+    reach = {n for n in demand.judged.files if _reaches(n, written, demand)}
     if isinstance(word, int):
         sentence = f"no rule has the number {word}"
-        hint = did_you_mean(str(word), [str(rule.number) for rule in reach], "rules")
+        hint = did_you_mean(str(word), map(str, reach), "rules")
     else:
         sentence = f'no rule has the tag "{word.removeprefix(_TAG)}"'
-        tags = [f"{_TAG}{tag}" for rule in reach for tag in rule.tags]
+        tagged = demand.judged.tagged.items()
+        tags = [f"{_TAG}{tag}" for tag, numbers in tagged if reach.intersection(numbers)]
         hint = did_you_mean(word, tags, "tags")
     sentence += f" among those that {written.noun} or a level above demands"
     return written.fault("plan.waf-rule", sentence, hint, "rule", position)
@@ -163,7 +167,7 @@ def _no_rule(
 
 def _not_handed_down(number: int, written: _Written, demand: Demand) -> str:
     """The level above that demands the rule and does not hand exclusions down, or nothing."""
-    for level in sorted(demand.by[number]):
+    for level in sorted(demand.demanders(number)):
         noun, block = demand.levels[level]
         if level < written.level and "exclude" not in block.children_may:
             return str(noun)
@@ -183,7 +187,7 @@ def _loosened(written: _Written, foreign: Mapping[int, str]) -> ConfigError:
 
 
 def _again(written: _Written, kept: Sequence[int], demand: Demand) -> str:
-    lower = max(level for level in demand.by[kept[0]])
+    lower = max(level for level in demand.demanders(kept[0]))
     noun = demand.levels[lower][0]
     return (
         f"{written.at('rule')}: {written.noun}: the exclusion of {written.what} does not reach "

@@ -10,8 +10,9 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from ostiary.features.fragment import RuleSet
@@ -31,34 +32,67 @@ class RuleFault(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One rule, as far as exclusions and explanations ask."""
+    """One rule, as far as exclusions ask."""
 
     number: int
     file: str
-    tags: tuple[str, ...]
-    message: str
+    tags: tuple[str, ...] = ()
+
+
+class Span(NamedTuple):
+    """Numbers of rules of one file, with none of another file between them."""
+
+    first: int
+    last: int
+    file: str
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Rules that were read together: sound when there is no fault."""
 
-    rules: tuple[Rule, ...] = ()
     faults: tuple[RuleFault, ...] = ()
+    files: Mapping[int, str] = field(default_factory=dict)
+    """Number of a rule -> its file, in the order of the numbers."""
+    tagged: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Tag -> numbers of the rules that have it, in their order."""
+    spans: tuple[Span, ...] = ()
+    """All numbers, in order."""
+
+    @classmethod
+    def sound(cls, rules: Iterable[Rule]) -> Judged:
+        """`rules` without a fault."""
+        files: dict[int, str] = {}
+        tagged: dict[str, list[int]] = {}
+        spans: list[Span] = []
+        for rule in sorted(rules):
+            files[rule.number] = rule.file
+            for tag in rule.tags:
+                tagged.setdefault(tag, []).append(rule.number)
+            if spans and spans[-1].file == rule.file:
+                spans[-1] = spans[-1]._replace(last=rule.number)
+            else:
+                spans.append(Span(rule.number, rule.number, rule.file))
+        by_tag = {tag: tuple(dict.fromkeys(numbers)) for tag, numbers in tagged.items()}
+        return cls((), files, by_tag, tuple(spans))
 
 
 class RuleBook(Protocol):
     """Reads rules. Equal questions have equal answers, and are cheap to ask again."""
 
-    def judge(self, texts: Sequence[RuleText], *, core: bool) -> Judged:
+    def judge(self, texts: tuple[RuleText, ...], *, core: bool) -> Judged:
         """The rules of `texts` in their order, behind the core pack where `core`."""
 
     def target_trouble(self, target: str) -> str:
         """What is wrong with the part of a request called `target`; empty when it is sound."""
 
 
-def rule_set(texts: Sequence[RuleText], *, core: bool) -> RuleSet:
-    """The rules of `texts` in their order, behind the core pack where `core`, for the guard."""
+@lru_cache(maxsize=32)
+def rule_set(texts: tuple[RuleText, ...], *, core: bool) -> RuleSet:
+    """The rules of `texts` in their order, behind the core pack where `core`, for the guard.
+
+    Remembered, for thousands of routes ask for the same few.
+    """
     if not texts:
         return _CORE_ALONE
     tree = {

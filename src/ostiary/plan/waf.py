@@ -73,12 +73,13 @@ def inspection(
     merged = merge(Waf, [Written(str(noun), block) for noun, block in _handed_down(levels)])
     block = merged.block
     faults = [*_loosened(levels, merged.looser), *_rules_below(levels)]
-    texts = [text for word in block.rules if (text := _text(levels, word)) is not None]
+    texts = tuple(text for word in block.rules if (text := _text(levels, word)) is not None)
     faults += _unread(levels)
     judged = reading.book.judge(texts, core=CORE in block.rules)
     faults += _rule_faults(levels, judged)
-    demand = _demand(levels, judged)
-    weighed = Weighed() if faults else weigh(demand, reading.book, reading.today, paths)
+    weighed = Weighed()
+    if not faults and any(each.exclude for _, each in levels):
+        weighed = weigh(_demand(levels, judged), reading.book, reading.today, paths)
     made = None
     if block.mode != "off" and not faults and not weighed.faults:
         carried = rule_set(texts, core=CORE in block.rules)
@@ -195,8 +196,7 @@ def _demand(levels: _Levels, judged: Judged) -> Demand:
         word: frozenset(at for at, (_, block) in enumerate(levels) if _demands(block, word))
         for word in {CORE, *words.values()}
     }
-    asked = {rule.number: by[words.get(rule.file, CORE)] for rule in judged.rules}
-    return Demand(levels, judged.rules, asked)
+    return Demand(levels, judged, words, by)
 
 
 def _demands(block: Waf, word: str) -> bool:
@@ -213,15 +213,13 @@ def _numbers(levels: _Levels, judged: Judged) -> dict[str, list[tuple[int, int]]
     """From and to, as few pairs as the numbers of others allow."""
     words = _words(levels)
     found: dict[str, list[tuple[int, int]]] = {}
-    last = ""
-    for number, file in sorted((rule.number, rule.file) for rule in judged.rules):
+    before = ""
+    for first, last, file in judged.spans:
         word = words.get(file, CORE)
         pairs = found.setdefault(word, [])
-        if word == last:
-            pairs[-1] = pairs[-1][0], number
-        else:
-            pairs.append((number, number))
-        last = word
+        begun = pairs.pop()[0] if word == before else first
+        pairs.append((begun, last))
+        before = word
     return found
 
 
