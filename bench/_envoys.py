@@ -43,36 +43,60 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def application(folder: Path) -> Iterator[tuple[int, int]]:
-    """The application: (pid, port)."""
+def application(folder: Path, name: str = "application") -> Iterator[tuple[int, int]]:
+    """The application, or whatever else answers 200 to everything: (pid, port)."""
     port = free_port()
     answer = {"status": 200, "body": {"inline_string": BODY}}
     route = {"match": {"prefix": "/"}, "direct_response": answer}
-    with _running(folder, "application", [_listener("application", port, route)], []) as pid:
+    with _running(folder, name, [_listener(name, port, route)], []) as pid:
         _await_port(port)
         yield pid, port
 
 
 @contextlib.contextmanager
-def yardstick(folder: Path, upstream: int, *, tls: bool) -> Iterator[tuple[int, int]]:
-    """The plain proxy before `upstream`: (pid, port)."""
+def yardstick(
+    folder: Path, upstream: int, *, tls: bool, authorizer: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """The plain proxy before `upstream`: (pid, port).
+
+    With `authorizer` it asks an HTTP server on that port about every request, cookies and all.
+    """
     port, name = free_port(), "secure" if tls else "plain"
+    if authorizer is not None:
+        name = "asking"
     route = {"match": {"prefix": "/"}, "route": {"cluster": "application"}}
     front = _listener(name, port, route)
     if tls:
         front["filter_chains"][0]["transport_socket"] = _secure(folder)
-    cluster = {
-        "name": "application",
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "load_assignment": {
-            "cluster_name": "application",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}],
-        },
-    }
-    with _running(folder, name, [front], [cluster]) as pid:
+    clusters = [_cluster("application", upstream)]
+    if authorizer is not None:
+        manager = front["filter_chains"][0]["filters"][0]["typed_config"]
+        manager["http_filters"].insert(0, _asks(authorizer))
+        clusters.append(_cluster("authorizer", authorizer))
+    with _running(folder, name, [front], clusters) as pid:
         _await_port(port)
         yield pid, port
+
+
+def _cluster(name: str, port: int) -> Tree:
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
+    }
+
+
+def _asks(port: int) -> Tree:
+    server = {"uri": f"127.0.0.1:{port}", "cluster": "authorizer", "timeout": "1s"}
+    allowed = {"patterns": [{"exact": "cookie"}]}
+    config = {
+        "@type": f"{_TYPE}filters.http.ext_authz.v3.ExtAuthz",
+        "http_service": {"server_uri": server},
+        "allowed_headers": allowed,
+    }
+    return {"name": "envoy.filters.http.ext_authz", "typed_config": config}
 
 
 @contextlib.contextmanager

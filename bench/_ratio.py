@@ -60,11 +60,12 @@ class Bench:
         for pid, core in ((backend, -1), (plain, 0), (secure, 0), (os.getpid(), -1)):
             pin(pid, cores()[core])
         self.edge.spread()
-        self._pids: dict[str, int] = {}
+        self._pids: dict[str, tuple[int, ...]] = {}
         self._targets: dict[str, Target] = {}
         self._put(BARE, plain, Target(http, tls=False, host=HOST))
         self._put(BARE_TLS, secure, Target(https, tls=True, host=HOST))
         self._bare_port = https
+        self._port = port
 
     def add(self, name: str, path: str, cookies: Sequence[str] = ("",)) -> None:
         """A contestant: requests to our edge, which must answer 200; bare TLS gets them too."""
@@ -73,6 +74,22 @@ class Bench:
         self._put(name, self.edge.envoy(), target)
         self._put(same(name), self._pids[BARE_TLS], replace(target, port=self._bare_port))
 
+    def add_asking(self, name: str) -> None:
+        """The same requests to a bare Envoy with TLS that asks an authorizer about each.
+
+        The authorizer is the cheapest there is: an Envoy that says 200 to everything. Its own CPU
+        counts, what a real one would do besides does not.
+        """
+        judge, judging = self._stack.enter_context(application(self.home, "authorizer"))
+        peer = yardstick(self.home, self._port, tls=True, authorizer=judging)
+        pid, port = self._stack.enter_context(peer)
+        pin(judge, cores()[-1])
+        pin(pid, cores()[0])
+        self._all += [judge, pid]
+        target = replace(self._targets[name], port=port)
+        await_ok(target, 10)
+        self._put(asking(name), (pid, judge), target)
+
     def rounds(self, count: int) -> list[Round]:
         """`count` rounds, after one that warms everything up and is left out."""
         loads = {name: Load(target) for name, target in self._targets.items()}
@@ -80,7 +97,7 @@ class Bench:
             self._stack.callback(load.close)
         kept = self._kept()
         found = [self._round(loads) for _ in range(count + 1)][1:]
-        ours = sum(pid == self.edge.envoy() for pid in self._pids.values())
+        ours = sum(self.edge.envoy() in pids for pids in self._pids.values())
         self._await_log(kept + ours * (count + 1) * BURSTS * IN_A_ROW * CONNECTIONS)
         return found
 
@@ -96,8 +113,10 @@ class Bench:
                 raise RuntimeError(f"the decision log has {kept} of {entries} requests")
             time.sleep(0.5)
 
-    def _put(self, name: str, pid: int, target: Target) -> None:
-        self._pids[name], self._targets[name] = pid, target
+    def _put(self, name: str, pids: int | tuple[int, ...], target: Target) -> None:
+        """The CPU of all `pids` counts."""
+        self._pids[name] = pids if isinstance(pids, tuple) else (pids,)
+        self._targets[name] = target
 
     def _round(self, loads: Mapping[str, Load]) -> Round:
         names, before = list(loads), moment(self._all)
@@ -105,10 +124,10 @@ class Bench:
         for number in range(BURSTS):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
-                at = cpu([self._pids[name]])
+                at = cpu(self._pids[name])
                 requests[name] += loads[name].burst()
                 time.sleep(REST)
-                used[name] += cpu([self._pids[name]]) - at
+                used[name] += cpu(self._pids[name]) - at
         micros = {name: used[name] / requests[name] * 1e6 for name in names}
         return Round(micros, before.noisy(moment(self._all)))
 
@@ -116,6 +135,11 @@ class Bench:
 def same(name: str) -> str:
     """The bare Envoy with TLS that gets the requests of `name`, cookies and all."""
     return f"{BARE_TLS} with the requests of {name}"
+
+
+def asking(name: str) -> str:
+    """The same that asks an authorizer."""
+    return f"{BARE_TLS} with an authorizer and the requests of {name}"
 
 
 def ratio(rounds: Sequence[Round], row: str, goal: float, pair: tuple[str, str]) -> Row:
