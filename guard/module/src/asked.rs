@@ -18,8 +18,9 @@ use crate::roles::RouteSettings;
 const CLAIMS: &str = "envoy.filters.http.jwt_authn";
 /// Where Envoy's own filter of rules puts the answer of the shadow ones.
 const ANSWER: (&str, &str) = ("envoy.filters.http.rbac", "shadow_engine_result");
-/// Where the log finds who asked.
+/// Where the log finds who asked, and limits whom to count.
 const LINE: (&str, &str) = ("ostiary.who", "credential");
+const USER: (&str, &str) = ("ostiary.who", "user");
 
 /// A token, and as what it counts now.
 pub(crate) struct Shown {
@@ -32,28 +33,21 @@ pub(crate) struct Shown {
 #[derive(Default)]
 pub(crate) struct Written {
     claims: OnceLock<(&'static str, Vec<u8>)>,
-    user: OnceLock<Vec<u8>>,
     line: OnceLock<(&'static str, String)>,
 }
 
 /// The answer of the rules stands where the stages below look for it, and the log knows who asked.
 pub(crate) fn ask(http: &Http<'_>, route: &RouteSettings, shown: Option<&Shown>) {
     if let Some(one) = shown {
-        log(http, one);
+        log(http, route, one);
     }
     let allowed = route.rules.is_some() && allows(http, route, shown);
     if route.rules.is_some() {
         let answer = if allowed { "allowed" } else { "denied" };
         http.set_text(ANSWER.0, ANSWER.1, answer);
     }
-    match shown {
-        Some(one) if !allowed => tell(http, one),
-        Some(one) if route.user && one.key == "session" => {
-            let written = &one.known.slot.written;
-            let made = written.user.get_or_init(|| user(&one.known.verified));
-            http.set_metadata(CLAIMS, made);
-        }
-        _ => {}
+    if let Some(one) = shown.filter(|_| !allowed) {
+        tell(http, one);
     }
 }
 
@@ -69,8 +63,11 @@ pub(crate) fn tell(http: &Http<'_>, shown: &Shown) {
     }
 }
 
-/// The log knows who asked.
-pub(crate) fn log(http: &Http<'_>, shown: &Shown) {
+/// The log knows who asked, and so do limits where the route has one.
+pub(crate) fn log(http: &Http<'_>, route: &RouteSettings, shown: &Shown) {
+    if route.user && shown.key == "session" {
+        http.set_text(USER.0, USER.1, &shown.known.verified.claims.user);
+    }
     let line = &shown.known.slot.written.line;
     let made = line.get_or_init(|| (shown.key, entry(shown)));
     if made.0 == shown.key {
@@ -99,13 +96,6 @@ fn entry(shown: &Shown) -> String {
         claims.group_set,
     ])
     .to_string()
-}
-
-/// The user's name alone, which limits count by.
-fn user(verified: &Verified) -> Vec<u8> {
-    let name =
-        serde_json::Map::from_iter([("sub".to_owned(), verified.claims.user.clone().into())]);
-    wrap("session", &ostiary_credentials::of_map(&name))
 }
 
 fn allows(http: &Http<'_>, route: &RouteSettings, shown: Option<&Shown>) -> bool {

@@ -219,7 +219,11 @@ impl Handover {
 
     /// What `login` handed over, or what counts while it is away, is who asks from now on; the
     /// application gets the assertion. None when `who` has said it all.
-    pub(crate) fn read_request(&self, http: &Http<'_>) -> Option<Arc<Subject>> {
+    pub(crate) fn read_request(
+        &self,
+        http: &Http<'_>,
+        route: &RouteSettings,
+    ) -> Option<Arc<Subject>> {
         let failed = http.header(Headers::Request, LOGIN_FAILED);
         let there = http.header(Headers::Request, &self.header);
         let handed = there.and_then(|token| self.handed.holds(token));
@@ -254,7 +258,7 @@ impl Handover {
             known,
         };
         asked::tell(http, &shown);
-        asked::log(http, &shown);
+        asked::log(http, route, &shown);
         let auth = shown.known.verified.claims.auth_time;
         Some(subject(process(), &shown.known, auth))
     }
@@ -296,7 +300,7 @@ impl Assertion {
             known: found,
         };
         asked::tell(http, &shown);
-        asked::log(http, &shown);
+        asked::log(http, &self.route, &shown);
         // `login` signs none against a verdict: whoever got one later has signed in afresh.
         Some(subject(
             process(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ostiary_verdicts::{Cut, Effect, Standing, Subject, of_request};
 
-use crate::abi::{Attribute, Http};
+use crate::abi::{Attribute, Headers, Http};
 use crate::ending::{self, Refusal};
 use crate::handle::Handle;
 use crate::hygiene;
@@ -71,7 +71,7 @@ impl Filter {
                 self.stand(http, process, route, &asking)
             }
             Role::Handover(handover) => {
-                asking.credential = handover.read_request(http);
+                asking.credential = handover.read_request(http, route);
                 if asking.credential.is_some() {
                     // `who` has let the address in; its score counts with this credential too.
                     asking.floor = risk_of_address(http, process, route);
@@ -146,6 +146,9 @@ impl Filter {
 
     pub(crate) fn response_headers(&self, http: &Http<'_>, end: bool) {
         self.live.answered(http, end);
+        if matches!(self.role, Role::Who(_) | Role::Address(_)) {
+            decided(http);
+        }
         // Answers that other filters gave before the request came here are not the application's.
         if let (true, Some(prefix)) = (self.asked.get(), self.role.prefix())
             && self.route(http).cookies
@@ -178,6 +181,13 @@ struct Asking {
     workload: Option<Arc<Subject>>,
     /// The score is this at least.
     floor: u8,
+}
+
+/// Every answer says under which id `explain` finds the decision, whoever answered.
+fn decided(http: &Http<'_>) {
+    if let Some(id) = http.header(Headers::Request, "x-request-id") {
+        http.set_header(Headers::Response, "x-ostiary-decision", Some(id));
+    }
 }
 
 fn risk_of_address(http: &Http<'_>, process: &Process, route: &RouteSettings) -> u8 {

@@ -2,7 +2,8 @@
 //! taken out, what can be read in two ways is marked, and the name is written under which the routes
 //! of its host are found.
 //!
-//! That name is written last: whatever fails before leaves a request without a route.
+//! That name is written last, and not for what can be read in two ways: without it a request has no
+//! route.
 
 use ostiary_policy::{is_sound_host, is_sound_path};
 use serde::Deserialize;
@@ -22,7 +23,7 @@ pub(crate) struct Scope {
     written: String,
     #[serde(rename = "authority_header")]
     shown: String,
-    /// Says what is unsound about a request, for the filter that refuses it.
+    /// Says what is unsound about a request that gets no route, for the words of its refusal.
     #[serde(rename = "unsound_header")]
     unsound: String,
     /// The client can choose the host, so that it is looked at too.
@@ -79,8 +80,9 @@ impl Scope {
             request.set_header(&self.unsound, b"path");
         } else if self.any_host && !is_sound_host(&host) {
             request.set_header(&self.unsound, b"host");
+        } else {
+            request.set_header(&self.written, &key);
         }
-        request.set_header(&self.written, &key);
     }
 
     fn wildcard(&self, host: &[u8]) -> Option<&[u8]> {

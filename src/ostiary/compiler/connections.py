@@ -46,19 +46,21 @@ def manager(
     *,
     enabled: bool,
     any_host: bool = False,
-    marked: bool = False,
+    guard: bool = False,
 ) -> hcm.HttpConnectionManager:
     """A connection manager: decision id, path guard, `filters` as ECDS slots, router.
 
-    `any_host` where a client can choose the host name, so that the guard looks at it too; `marked`
-    where the module in Envoy has looked already.
+    `any_host` where a client can choose the host name, so that the path guard looks at it too.
+    Where the `guard` has its roles on every route and its early hook, it writes the decision id
+    and has marked what is unsound: no filter has to.
     """
     slots = [slot(one, enabled=enabled) for one in filters]
+    own = [_decision_id(), _static("ostiary.path", paths.guard(any_host=any_host))]
+    refusals = paths.marked_refusals() if guard else paths.refusals()
     return hcm.HttpConnectionManager(
         stat_prefix=stat_prefix,
         http_filters=[
-            _decision_id(),
-            _static("ostiary.path", paths.guard(any_host=any_host, marked=marked)),
+            *([] if guard else own),
             *slots,
             _static("envoy.filters.http.router", router.Router(suppress_envoy_headers=True)),
         ],
@@ -77,7 +79,7 @@ def manager(
         merge_slashes=True,
         # The path guard refuses escaped slashes too, and in words.
         path_with_escaped_slashes_action=hcm.HttpConnectionManager.KEEP_UNCHANGED,
-        local_reply_config=hcm.LocalReplyConfig(mappers=paths.refusals()),
+        local_reply_config=hcm.LocalReplyConfig(mappers=refusals),
         upgrade_configs=[hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
 

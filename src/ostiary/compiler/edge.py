@@ -126,8 +126,8 @@ def _range(text: str) -> core.CidrRange:
 
 def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
     wild = bool(front.wildcards)
-    marked = front.site.guard
-    made = manager(front.listener.name, front.filters, enabled=False, any_host=wild, marked=marked)
+    guard = front.site.guard
+    made = manager(front.listener.name, front.filters, enabled=False, any_host=wild, guard=guard)
     _to_plain_names(made)
     made.scoped_routes.CopyFrom(_scoped_routes())
     made.early_header_mutation_extensions.extend(_early(front, keep_forwarded=trusted))

@@ -14,18 +14,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.protos import pack
-from ostiary.protos.messages import (
-    accesslog,
-    cel_filter,
-    core,
-    hcm,
-    matcher,
-    rbac,
-    rbac_filter,
-    route,
-    wkt,
-)
+from ostiary.features.replies import Reply, details, has, mapper
+from ostiary.protos.messages import accesslog, hcm, matcher, rbac, rbac_filter, route
 from ostiary.wire import UNSOUND_HEADER
 
 _TAIL = "%[89ab][0-9a-f]"
@@ -51,6 +41,7 @@ GOOD_HOST: Final = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]"
 """The whole of a sound host, as browsers send it: lower case, no user, no empty label."""
 HOST_GUARD: Final = "host-guard"
 """The policy that refused the host name, likewise."""
+BAD_REQUEST: Final = 400
 _REFUSAL: Final = (
     "400 Bad Request: this path can be read in more than one way (; parameters, double escaping, "
     "control characters or broken UTF-8), so it goes nowhere.\nDecision: %REQ(X-REQUEST-ID)%\n"
@@ -63,52 +54,45 @@ _NO_HOST: Final = (
 )
 
 
-def guard(*, any_host: bool, marked: bool = False) -> rbac_filter.RBAC:
+def guard(*, any_host: bool) -> rbac_filter.RBAC:
     """Refuses what is not a sound path, before any filter or route reads it.
 
     With `any_host` a client chooses the host name, and it must be sound too. One filter a
     listener, for the compiled expression takes 29 KiB: as a route of every host it took more
-    memory than all else. Where the guard has `marked` what is unsound, there is no expression.
+    memory than all else.
     """
-    policies = {PATH_GUARD: _marked("path") if marked else _unless(":path", GOOD_PATH)}
+    policies = {PATH_GUARD: _unless(":path", GOOD_PATH)}
     if any_host:
-        policies[HOST_GUARD] = _marked("host") if marked else _unless(":authority", GOOD_HOST)
+        policies[HOST_GUARD] = _unless(":authority", GOOD_HOST)
     rules = rbac.RBAC(action=rbac.RBAC.DENY, policies=policies)
     return rbac_filter.RBAC(rules=rules, rules_stat_prefix="path_")
 
 
 def refusals() -> list[hcm.ResponseMapper]:
-    """Make a 400 in words of what the guard refused."""
-    return [_refusal(PATH_GUARD, _REFUSAL), _refusal(HOST_GUARD, _NO_HOST)]
+    """Make a 400 in words of what the path guard refused."""
+    reason = "rbac_access_denied_matched_policy[{}]"
+    return [
+        _refusal(details(reason.format(PATH_GUARD)), _REFUSAL),
+        _refusal(details(reason.format(HOST_GUARD)), _NO_HOST),
+    ]
+
+
+def marked_refusals() -> list[hcm.ResponseMapper]:
+    """The same of what the guard marked, for which there is no route then."""
+    exact = matcher.StringMatcher
+    return [
+        _refusal(has(UNSOUND_HEADER, exact(exact="path")), _REFUSAL),
+        _refusal(has(UNSOUND_HEADER, exact(exact="host")), _NO_HOST),
+    ]
 
 
 def _unless(header: str, good: str) -> rbac.Policy:
     sound = matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex=good))
-    return _if(route.HeaderMatcher(name=header, string_match=sound, invert_match=True))
-
-
-def _marked(what: str) -> rbac.Policy:
-    word = matcher.StringMatcher(exact=what)
-    return _if(route.HeaderMatcher(name=UNSOUND_HEADER, string_match=word))
-
-
-def _if(unsound: route.HeaderMatcher) -> rbac.Policy:
+    unsound = route.HeaderMatcher(name=header, string_match=sound, invert_match=True)
     return rbac.Policy(
         permissions=[rbac.Permission(header=unsound)], principals=[rbac.Principal(any=True)]
     )
 
 
-def _refusal(policy: str, words: str) -> hcm.ResponseMapper:
-    details = f'response.code_details == "rbac_access_denied_matched_policy[{policy}]"'
-    by_details = accesslog.ExtensionFilter(
-        name="envoy.access_loggers.extension_filters.cel",
-        typed_config=pack(cel_filter.ExpressionFilter(expression=details)),
-    )
-    return hcm.ResponseMapper(
-        filter=accesslog.AccessLogFilter(extension_filter=by_details),
-        status_code=wkt.UInt32Value(value=400),
-        body_format_override=core.SubstitutionFormatString(
-            text_format_source=core.DataSource(inline_string=words),
-            content_type="text/plain; charset=utf-8",
-        ),
-    )
+def _refusal(when: accesslog.AccessLogFilter, words: str) -> hcm.ResponseMapper:
+    return mapper(Reply(when, BAD_REQUEST, words))

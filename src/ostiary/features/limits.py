@@ -25,7 +25,15 @@ from ostiary.protos.messages import (
     types,
     wkt,
 )
-from ostiary.wire import JWT_METADATA, RBAC_METADATA, SESSION_KEY, SHADOW_RESULT, STALE_KEY
+from ostiary.wire import (
+    JWT_METADATA,
+    RBAC_METADATA,
+    SESSION_KEY,
+    SHADOW_RESULT,
+    STALE_KEY,
+    USER_KEY,
+    WHO_METADATA,
+)
 
 Per = Literal["address", "user"]
 _Actions = Sequence[route.RateLimit.Action]
@@ -60,13 +68,15 @@ class Limits(Block):
     feature: ClassVar[str] = "limits"
     limits: Annotated[tuple[Limit, ...], Merge.UNION]
 
-    def fragment(self, site: Site) -> Fragment:  # noqa: ARG002  keys do not depend on the place
+    def fragment(self, site: Site) -> Fragment:
         """Per address before anything costs; per user for those who may. 429 beyond."""
         kinds: tuple[Per, ...] = ("address", "user")
         chosen = {per: [one for one in self.limits if one.per == per] for per in kinds}
         return Fragment(
             per_route={
-                _STAGES[per].slot: _buckets(per, limits) for per, limits in chosen.items() if limits
+                _STAGES[per].slot: _buckets(per, limits, guard=site.guard)
+                for per, limits in chosen.items()
+                if limits
             }
         )
 
@@ -119,10 +129,12 @@ def _turns() -> local_ratelimit.LocalRateLimit:
     )
 
 
-def _buckets(per: Per, limits: Sequence[Limit]) -> local_ratelimit.LocalRateLimit:
+def _buckets(
+    per: Per, limits: Sequence[Limit], *, guard: bool = False
+) -> local_ratelimit.LocalRateLimit:
     return _config(
         per,
-        [_keys(per, place) for place, _ in enumerate(limits)],
+        [_keys(per, place, guard=guard) for place, _ in enumerate(limits)],
         [_descriptor(per, place, one) for place, one in enumerate(limits)],
     )
 
@@ -150,14 +162,19 @@ def _config(
     )
 
 
-def _keys(per: Per, place: int) -> _Actions:
-    """The key of the limit at `place`: its number and who asks. Without a user, no key."""
+def _keys(per: Per, place: int, *, guard: bool) -> _Actions:
+    """The key of the limit at `place`: its number and who asks. Without a user, no key.
+
+    The guard says the user's name beside the claims, which are not always there.
+    """
     action = route.RateLimit.Action
     number = action(generic_key=action.GenericKey(descriptor_value=str(place)))
     v4, v6 = (wkt.UInt32Value(value=bits) for bits in _ADDRESS_BITS)
     address = action.MaskedRemoteAddress(v4_prefix_mask_len=v4, v6_prefix_mask_len=v6)
     if per == "address":
         return [number, action(masked_remote_address=address)]
+    if guard:
+        return [number, _claim("user", WHO_METADATA, USER_KEY)]
     return [number, _claim("user", JWT_METADATA, SESSION_KEY, "sub")]
 
 

@@ -62,10 +62,11 @@ def challenge(sign_in: str) -> tuple[str, str]:
 
 def config(replies: Sequence[Reply]) -> hcm.LocalReplyConfig:
     """`replies`, the first that fits."""
-    return hcm.LocalReplyConfig(mappers=[_mapper(reply) for reply in replies])
+    return hcm.LocalReplyConfig(mappers=[mapper(reply) for reply in replies])
 
 
-def _mapper(reply: Reply) -> hcm.ResponseMapper:
+def mapper(reply: Reply) -> hcm.ResponseMapper:
+    """One reply; the decision id is in its head whatever else it says."""
     mapper = hcm.ResponseMapper(
         filter=reply.when,
         headers_to_add=[

@@ -76,7 +76,7 @@ def read(record: DecisionRecord) -> Native:
     if details.startswith(_RBAC):
         return _rbac(record, details.removeprefix(_RBAC).removesuffix("]"))
     for found in (
-        _EXACT.get(details),
+        _unsound(record, details) or _EXACT.get(details),
         _login(record, details),
         _limits(record, details),
         _upstream(record, details),
@@ -221,6 +221,19 @@ _PATH: Final = Native(
     Stage.PATH,
     "the path has an escape or a character that could mean two things",
     "send the path without %2F, %5C, `;` and double escapes",
+)
+
+
+def _unsound(record: DecisionRecord, details: str) -> Native | None:
+    """The guard marks such a request before a route is looked for, and there is none then."""
+    return _UNSOUND if details == "route_not_found" and record.code == BAD_REQUEST else None
+
+
+_UNSOUND: Final = Native(
+    Stage.PATH,
+    "the path has an escape or a character that could mean two things, or the host name has one "
+    "that no host name has",
+    "send the path without %2F, %5C, `;` and double escapes, and the plain host name",
 )
 _POLICIES: Final = {
     "assertion": _ASSERTION,
