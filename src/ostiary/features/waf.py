@@ -25,7 +25,6 @@ from ostiary.features.fragment import (
     Stage,
 )
 from ostiary.features.roles import Role, filling, on_route
-from ostiary.protos.messages import route, wkt
 from ostiary.wire import COOKIE_PREFIX
 
 CORE: Final = "core"
@@ -34,8 +33,6 @@ CRS: Final = "crs"
 """The OWASP Core Rule Set, as it is installed."""
 THRESHOLD, RESPONSE_THRESHOLD = 5, 4
 """Anomaly scores from which a request or an answer is stopped: those of CRS itself."""
-_ROOM: Final = 64 << 10
-"""Bytes that Envoy may hold beyond a limit, so that the guard refuses first and in words."""
 _SECRET_HEADERS: Final = ("authorization", "proxy-authorization")
 _MASKED: Final = (
     "access_token",
@@ -205,13 +202,11 @@ class Inspection(Block):
     def _asked(self, site: Site, told: Mapping[str, Any]) -> Fragment:
         if not site.guard:
             return Fragment()
-        most = wkt.UInt64Value(value=self.body_limit + _ROOM)
         return Fragment(
             per_route={
                 Stage.WAF_HEAD.slot: on_route(Role.WAF_HEAD, told),
                 Stage.WAF_BODY.slot: on_route(Role.WAF_BODY, told),
-            },
-            route=route.Route(request_body_buffer_limit=most),
+            }
         )
 
     def _told(self, site: Site, *, anonymous: bool) -> dict[str, Any]:
