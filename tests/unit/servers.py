@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _PLACES = "/usr/lib/postgresql"
@@ -31,41 +32,61 @@ def valkey_program() -> str | None:
     return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
+@dataclass
+class Postgres:
+    """A server of its own; call it for the URL of a fresh, empty database."""
+
+    programs: Path
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    made: int = 0
+
+    def __call__(self) -> str:
+        self.made += 1
+        name = f"test{self.made}"
+        _sql(self.programs, self.port, f"CREATE DATABASE {name}")
+        return f"postgresql+psycopg://ostiary@127.0.0.1:{self.port}/{name}"
+
+    def start(self) -> None:
+        """It answers, with what it had before."""
+        places = [f"unix_socket_directories={self.folder}", "listen_addresses=127.0.0.1"]
+        settings = [*places, f"port={self.port}", *_FAST]
+        options = [word for one in settings for word in ("-c", one)]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *options],
+                stdout=log,
+                stderr=log,
+                user=_nobody(),
+                cwd=self.folder,
+            )
+        _until_up(lambda: _sql(self.programs, self.port, "SELECT 1"), self.folder / "log")
+
+    def stop(self) -> None:
+        """It is gone at once, and every connection to it."""
+        if self.process is not None:
+            self.process.send_signal(3)  # SIGQUIT
+            self.process.wait(10)
+            self.process = None
+
+
 @contextmanager
-def postgres(programs: Path) -> Iterator[Callable[[], str]]:
-    """A server; call the result for the URL of a fresh, empty database."""
+def postgres(programs: Path) -> Iterator[Postgres]:
+    """A server that ends with the block."""
     who = _nobody()
     folder = Path(tempfile.mkdtemp(prefix="ostiary-pg-", dir="/tmp"))
     if who is not None:
         shutil.chown(folder, who, pwd.getpwnam(who).pw_gid)
-    data, port = folder / "data", _free_port()
+    data = folder / "data"
     made = [programs / "initdb", "-D", data, "-U", "ostiary", "-A", "trust", "-E", "UTF8", "-N"]
     subprocess.run(list(map(str, made)), check=True, capture_output=True, user=who, cwd=folder)
-    settings = [f"unix_socket_directories={folder}", f"port={port}", "listen_addresses=127.0.0.1"]
-    options = [word for one in (*settings, *_FAST) for word in ("-c", one)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(programs / "postgres"), "-D", str(data), *options],
-            stdout=log,
-            stderr=log,
-            user=who,
-            cwd=folder,
-        )
-    made_so_far = 0
-
-    def fresh() -> str:
-        nonlocal made_so_far
-        made_so_far += 1
-        name = f"test{made_so_far}"
-        _sql(programs, port, f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://ostiary@127.0.0.1:{port}/{name}"
-
+    server = Postgres(programs, folder, _free_port())
     try:
-        _until_up(lambda: _sql(programs, port, "SELECT 1"), folder / "log")
-        yield fresh
+        server.start()
+        yield server
     finally:
-        process.send_signal(3)  # SIGQUIT: at once
-        process.wait(10)
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

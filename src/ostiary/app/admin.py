@@ -43,7 +43,7 @@ from ostiary.plan.record import DecisionRecord
 from ostiary.proxy.guard import installed
 from ostiary.signals.writer import Writer
 from ostiary.store.accounts import Accounts
-from ostiary.store.decisions import Decisions
+from ostiary.store.decisions import Counts, Decisions
 from ostiary.store.revisions import Revisions
 from ostiary.xds.server import XdsServer
 
@@ -51,6 +51,8 @@ TOKEN_LIFE = 600.0
 """Seconds a join token is good for; `authority` counts the same."""
 LOG_PATIENCE = 1.5
 """Seconds a proxy may hold back log entries before it sends them together."""
+_PATIENCE = 5.0
+"""Seconds that a status waits for the store."""
 SHORTEST_PASSWORD = 8
 """Characters (NIST SP 800-63B-4, section 3.1.1.2, allows no fewer with a second factor)."""
 
@@ -74,7 +76,7 @@ class Admin:
 
     async def status(self) -> Status:
         """How things are now."""
-        ledger, counts = self.ledger, await asyncio.to_thread(self.decisions_store.counts)
+        ledger, (counts, away) = self.ledger, await self._counted()
         here = self.writer.counts()
         dropped = counts.dropped + here.untold
         revision = ledger.revision
@@ -87,6 +89,7 @@ class Admin:
             proxies,
             ledger.red(
                 (
+                    *away,
                     *self._serving_reds(),
                     *self._log_reds(here.dropped),
                     *self.rotation.reds(),
@@ -99,6 +102,18 @@ class Admin:
             revision.plan.warnings if revision else (),
             LogStatus(counts.written, dropped, counts.kept),
         )
+
+    async def _counted(self) -> tuple[Counts, tuple[Red, ...]]:
+        """What the decision log has, or nothing and why: a status is there without the store."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await asyncio.to_thread(self.decisions_store.counts), ()
+        except OstiaryError as error:
+            return Counts(0, 0, 0), (_problem("store", error),)
+        except TimeoutError:
+            hint = "its proxies go on with what they know; `trust` says for how long"
+            red = Red("store-silent", "store", "the store neither answers nor fails", hint)
+            return Counts(0, 0, 0), (red,)
 
     async def explain(self, decision: str) -> Sequence[Explanation]:
         """One explanation a record; an entry that is still on its way is waited for."""

@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import grpc
+import structlog
 
 from ostiary.api.ports import Red
 from ostiary.api.server import run_api
@@ -40,6 +41,7 @@ from ostiary.authority.serving import ServingSecrets
 from ostiary.certs.spiffe import control_plane_id
 from ostiary.compiler.resources import Resource
 from ostiary.compiler.world import World
+from ostiary.errors import OstiaryError, Unreachable
 from ostiary.identity.tokens import jwks
 from ostiary.proxy.guard import installed
 from ostiary.signals.receiver import handler as log_handler
@@ -59,6 +61,9 @@ from ostiary.xds.archive import to_bytes
 from ostiary.xds.server import XdsServer
 
 _DAY = 86_400.0
+_RETRY = 1.0
+"""Seconds until a store that is away is asked again for an agent."""
+_log = structlog.get_logger(__name__)
 _OPTIONS = (
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.keepalive_time_ms", 10_000),
@@ -258,23 +263,37 @@ class _ControlPlane:
     async def _renew_admin(self, context: ssl.SSLContext) -> None:
         while True:
             await asyncio.sleep(_DAY)
-            await asyncio.to_thread(self._admin_certificate, context)
+            try:
+                await asyncio.to_thread(self._admin_certificate, context)
+            except OstiaryError as error:  # the old one is good for another day
+                _log.error("the admin API's certificate is not renewed", error=str(error))
 
     async def _listen(self) -> None:
         """What the supervisor asks or passes on.
 
         A join token for an agent, to say again that all is well, or why a proxy does not run.
         """
-        async for message in self._channel.messages():
-            if "need_token" in message:
-                token = await asyncio.to_thread(self._authority.new_token, message["need_token"])
-                self._channel.tell(token=token, proxy=message["name"])
-            elif "ask_settled" in message:
-                self._settle()
-            elif "fault" in message:
-                proxy = message["proxy"]
-                fault = Red(message["code"], proxy, message["fault"], message["hint"])
-                self._ledger.agents[proxy] = fault
+        async with asyncio.TaskGroup() as group:
+            async for message in self._channel.messages():
+                if "need_token" in message:
+                    group.create_task(self._give_token(message["need_token"], message["name"]))
+                elif "ask_settled" in message:
+                    self._settle()
+                elif "fault" in message:
+                    proxy = message["proxy"]
+                    fault = Red(message["code"], proxy, message["fault"], message["hint"])
+                    self._ledger.agents[proxy] = fault
+
+    async def _give_token(self, spiffe_id: str, name: str) -> None:
+        """The agent called `name` gets its token, as soon as there is a store to keep it in."""
+        while True:
+            try:
+                token = await asyncio.to_thread(self._authority.new_token, spiffe_id)
+            except Unreachable as error:
+                _log.warning("no join token yet", proxy=spiffe_id, error=str(error))
+                await asyncio.sleep(_RETRY)
+            else:
+                return self._channel.tell(token=token, proxy=name)
 
     async def _accepted(self, revision: Revision) -> None:
         """The supervisor learns which proxies there are, and when all of them have it."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from ostiary.api.ports import GuardStatus as Status
 from ostiary.api.ports import Red
+from ostiary.errors import Unreachable
 from ostiary.store.verdicts import Verdicts
 from ostiary.verdicts.fanout import ValkeyFanout
 from ostiary.verdicts.hub import Hub
@@ -59,10 +61,14 @@ class Guards:
         """What the store has up to `seq` is enforced by all, or they are named, after a second.
 
         A proxy that should be there and whose guard is not connected is among those named: it may
-        be serving, by what it knew before.
+        be serving, by what it knew before. So are all of them when the store, which has it, cannot
+        be read a moment later.
         """
-        await self.hub.push()
-        receipt = await self.hub.settled(seq, _PATIENCE)
+        receipt = Receipt(seq, (), (), _PATIENCE)
+        with suppress(TimeoutError, Unreachable):
+            async with asyncio.timeout(_PATIENCE):
+                await self.hub.push()
+            receipt = await self.hub.settled(seq, _PATIENCE)
         missing = {*receipt.missing, *self._proxies()} - {*receipt.enforced}
         return replace(receipt, missing=tuple(sorted(missing)))
 

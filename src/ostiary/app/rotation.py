@@ -13,8 +13,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from ostiary.api.ports import Red
 from ostiary.app.ledger import Ledger
+from ostiary.errors import OstiaryError
 from ostiary.store.keys import Keys
 from ostiary.xds.server import XdsServer
 
@@ -23,9 +26,10 @@ PERIOD: Final = 7 * 86_400.0
 RETIRED: Final = 86_400.0
 """Seconds a retired key stays published: longer than any token signed with it lives."""
 _LOOK: Final = 60.0
+_log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rotation:
     """Keeps the signing key of `login` young."""
 
@@ -37,14 +41,17 @@ class Rotation:
     period: float = PERIOD
     look: float = _LOOK
     clock: Callable[[], float] = time.time
+    _since: float = float("inf")
+    """When the current key came into use, as of the last look; `inf` before the first."""
 
     async def run(self) -> None:
         """Rotates whenever it is time and every proxy is ready, until cancelled."""
         while True:
+            try:
+                await self._turn()
+            except OstiaryError as error:  # the old key goes on until the store is back
+                _log.error("signing keys not rotated", error=str(error))
             await asyncio.sleep(self.look)
-            if self._age() >= self.period and not self.behind():
-                await asyncio.to_thread(self._rotate)
-                await self.publish()
 
     def behind(self) -> Sequence[str]:
         """Proxies that may not know the next key yet."""
@@ -67,8 +74,14 @@ class Rotation:
         hint = "start them, or take them out of the document"
         return (Red("keys-waiting", "signing keys", sentence, hint),)
 
+    async def _turn(self) -> None:
+        self._since = await asyncio.to_thread(self.keys.in_use_since)
+        if self._age() >= self.period and not self.behind():
+            await asyncio.to_thread(self._rotate)
+            await self.publish()
+
     def _age(self) -> float:
-        return self.clock() - self.keys.in_use_since()
+        return self.clock() - self._since
 
     def _rotate(self) -> None:
         now = self.clock()

@@ -15,13 +15,15 @@ from uuid import UUID, uuid4
 
 from ostiary.api.ports import AuditEntry, Given, NewVerdict, OpenSession, Reached, VerdictRow
 from ostiary.app.guards import Guards
-from ostiary.errors import Refused
+from ostiary.errors import Refused, Unreachable
 from ostiary.store.accounts import Accounts
 from ostiary.store.sessions import Sessions
 from ostiary.trust.spelling import rate_of, seconds_of
 from ostiary.trust.verdict import Effect, Kind, Verdict
 
 T = TypeVar("T")
+_PATIENCE = 10.0
+"""Seconds for the store; it gives up by itself long before, unless it neither answers nor fails."""
 _SOURCE = "administrator"
 _WHO = "administrator"
 """There is one token for the admin API, so there is one name for whoever holds it."""
@@ -41,7 +43,7 @@ class Withdrawals:
         """The verdict holds; whoever enforces it after a second at most is named."""
         self._need_guard()
         now = time.time()
-        verdict = await asyncio.to_thread(self._verdict, new, now)
+        verdict = await self._do(lambda: self._verdict(new, now))
         seq = await self._do(lambda: self.guards.verdicts.put([verdict], _WHO, new.why, now))
         return Given(_row(verdict), await self._reached(seq))
 
@@ -106,7 +108,16 @@ class Withdrawals:
         ]
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await asyncio.to_thread(work)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await asyncio.to_thread(work)
+        except TimeoutError:
+            raise Unreachable(
+                "store-silent",
+                f"the store has not answered for {_PATIENCE:.0f} s; what was asked for may still"
+                " be done once it does",
+                "ask again then: `ostiary verdict list` and `ostiary audit` say what holds",
+            ) from None
 
     async def _reached(self, seq: int) -> Reached:
         if not self.guarded:

@@ -3,6 +3,9 @@
 A `Database` is synchronous and thread-safe; shells call it from worker threads. Tables register
 themselves on `METADATA`. Fed by `app`; feeds the other files of this room.
 
+A file that was taken away under us counts as a store that does not answer: SQLite itself would go
+on writing to what nobody can open any more.
+
 Writers come one after the other on both: SQLite has one write lock, and on Postgres a transaction
 holds the same advisory lock, so that what is read before it writes is still true when it commits.
 """
@@ -14,12 +17,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, MetaData, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.url import make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DisconnectionError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as NoRoom
 
 from ostiary.errors import Refused, Unreachable
 from ostiary.store.migrations import migrate
@@ -28,6 +39,13 @@ METADATA: Final = MetaData()
 _PATIENCE: Final = 5.0
 """Seconds to wait for somebody else's transaction."""
 _PAUSE: Final = 0.01
+_LINE: Final = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Of libpq: a server whose machine is gone is given up after some ten seconds, not two hours."""
 _LOCK: Final = 0x6F737469
 """Of our writers, among the advisory locks of a Postgres database."""
 
@@ -68,7 +86,9 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError, NoRoom) as error:
+            if not _is_away(error):
+                raise
             raise _unreachable(error) from error
 
     @contextmanager
@@ -82,7 +102,9 @@ class Database:
                 if self.shared:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 yield connection
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError, NoRoom) as error:
+            if not _is_away(error):
+                raise
             raise _unreachable(error) from error
 
     def close(self) -> None:
@@ -94,6 +116,8 @@ def _engine(url: str) -> Engine:
     engine = _made(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
+        if engine.url.database not in {None, "", ":memory:"}:
+            _stay_with_the_file(engine, Path(str(engine.url.database)))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -107,7 +131,7 @@ def _made(url: str) -> Engine:
         if backend != "postgresql":
             raise Refused("store-url", f"a store cannot be in {backend}", hint)
         seconds = f"-c lock_timeout={_PATIENCE:.0f}s"
-        limits = {"connect_timeout": int(_PATIENCE), "options": seconds}
+        limits = {"connect_timeout": int(_PATIENCE), "options": seconds, **_LINE}
         return create_engine(url, pool_pre_ping=True, connect_args=limits)
     except (ArgumentError, NoSuchModuleError) as error:
         raise Refused("store-url", "the store's URL cannot be read", hint) from error
@@ -150,9 +174,44 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _unreachable(error: OperationalError | InterfaceError) -> Unreachable:
+def _stay_with_the_file(engine: Engine, file: Path) -> None:
+    """Whoever uses a connection of `engine` reads and writes what is at `file` now."""
+    seen = False
+
+    def there() -> tuple[int, int]:
+        try:
+            found = file.stat()
+        except OSError as error:
+            raise sqlite3.OperationalError(f"{file}: {error.strerror}") from error
+        return found.st_dev, found.st_ino
+
+    def connect(_dialect: Any, _record: Any, _words: Any, _named: Any) -> None:
+        if seen:  # an empty file in its place would be another store
+            there()
+
+    def connected(_connection: Any, record: Any) -> None:
+        nonlocal seen
+        seen, record.info["file"] = True, there()
+
+    def taken(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["file"] != there():
+            raise DisconnectionError(f"{file} is another one now")
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", taken)
+
+
+def _is_away(error: DatabaseError | InterfaceError | NoRoom) -> bool:
+    """Whether the store itself is at fault, and not a statement of ours."""
+    # Of a file that it cannot make sense of SQLite says DatabaseError itself, none of its kinds.
+    of_the_store = isinstance(error, OperationalError | InterfaceError | NoRoom)
+    return of_the_store or type(error) is DatabaseError
+
+
+def _unreachable(error: DatabaseError | InterfaceError | NoRoom) -> Unreachable:
     return Unreachable(
         "store-unreachable",
-        f"the store did not answer: {error.orig}",
-        "check that the state directory is writable, or the database URL",
+        f"the store did not answer: {getattr(error, 'orig', error)}",
+        "check that the state directory is there and writable, or the database URL",
     )

@@ -34,6 +34,8 @@ _NAP: Final = 0.02
 _LOOK: Final = 1.0
 """Seconds between two looks at a store that nobody else writes to: a knock may get lost."""
 _LOOK_SHARED: Final = 0.25
+_SILENT: Final = 3.0
+"""Seconds after which a store that neither answers nor fails counts as one that is away."""
 _log = structlog.get_logger("ostiary.verdicts")
 
 
@@ -62,6 +64,7 @@ class Hub:
         self._began = False
         """Whether a first proxy was let in."""
         self._seen = float("-inf")
+        self._begun = time.monotonic()
         self._trouble = ""
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -114,6 +117,9 @@ class Hub:
     @property
     def trouble(self) -> str:
         """Why the store cannot be read now; empty when it can."""
+        silent = time.monotonic() - max(self._seen, self._begun)
+        if not self._trouble and silent > _SILENT:
+            return f"the store has not answered for {silent:.0f} s"
         return self._trouble
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:

@@ -102,3 +102,16 @@ async def test_a_proxy_that_is_behind_holds_the_old_key_in_use(rig: Rig, holds: 
     (red,) = rotation.reds()
     assert red.code == "keys-waiting"
     assert PROXY in red.message
+
+
+async def test_a_store_that_is_away_is_waited_for(rig: Rig, tmp_path: Path) -> None:
+    rig.proxies.holds, rig.now = "r1", 1100.0
+    before = rig.keys.current().kid
+    (tmp_path / "ostiary.db").rename(tmp_path / "elsewhere.db")
+    task = asyncio.create_task(rig.rotation().run())
+    await asyncio.sleep(0.1)
+    assert not task.done()
+    (tmp_path / "elsewhere.db").rename(tmp_path / "ostiary.db")
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert rig.keys.current().kid != before
