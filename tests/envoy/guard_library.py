@@ -25,12 +25,12 @@ def folder() -> Path | None:
     return Path(module.module_path()).parent
 
 
-def needed(role: str = "") -> None:
+def needed(role: str = "", library: Path | None = None) -> None:
     """Every Envoy that starts from here finds the guard, or the test is skipped and says so.
 
-    `role` is one that not every guard has.
+    `role` is one that not every guard has; `library` is the folder of another build.
     """
-    found = folder()
+    found = library or folder()
     if found is None:
         pytest.skip("the wheel ostiary-guard is not installed: `make guard` builds it")
     if role and role.encode() not in (found / "libostiary_guard.so").read_bytes():

@@ -74,7 +74,8 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
             first, *lines = head.strip().split("\r\n")
             headers = [(name.lower(), value) for name, value in (x.split(": ", 1) for x in lines)]
             path = first.split(" ")[1]
-            await _answer(path.partition("?")[0], dict(headers), headers, writer)
+            path = path.partition("?")[0].removeprefix("/trusted").removeprefix("/keeping")
+            await _answer(path, dict(headers), headers, writer)
     writer.close()
 
 

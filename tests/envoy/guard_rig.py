@@ -130,9 +130,12 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(folder: Path, *, control: bool = True) -> Iterator[Rig]:
-    """Everything runs; without `control` nobody answers for the control plane yet."""
-    guard_library.needed()
+def rig(folder: Path, *, control: bool = True, library: Path | None = None) -> Iterator[Rig]:
+    """Everything runs; without `control` nobody answers for the control plane yet.
+
+    `library` is the folder of another build of the guard.
+    """
+    guard_library.needed(library=library)
     ports = {name: free_port() for name in ("edge", "open", "mini", "control")}
     plane = Control(ports["control"])
     if control:
@@ -242,6 +245,7 @@ def _routes() -> list[Tree]:
         _route("/trusted", app, plain | {"trust": trust}),
         _route("/keeping", app, plain | {"trust": keep}),
         _route("/risky", app, plain | {"risk": True}),
+        _route("/test.Trusted", calls, plain | {"trust": trust}),
         _route("/test.", calls, plain),
         _route("/", app, plain),
     ]

@@ -5,11 +5,17 @@ use std::sync::Arc;
 use ostiary_verdicts::{Effect, Kind, Standing};
 
 use crate::abi::{Http, Network};
+use crate::frames::close_frame;
+use crate::live::speaks_grpc;
 
 /// The metadata namespace in which the log, the local replies and the rules find the verdict.
 const NAMESPACE: &str = "ostiary.trust";
 /// The flag of every request that a verdict refused or ended.
 const FLAG: &str = "OTV";
+/// The effect of a refusal that no verdict spoke: the log counts it among the refusals by it.
+const REFUSE: &str = "refuse";
+const POLICY: u16 = 1008;
+const TRY_AGAIN: u16 = 1013;
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
@@ -44,6 +50,59 @@ impl Refusal {
             Self::Failed => (500, "13", "ostiary.guard_failed"),
         }
     }
+
+    /// What the log calls a refusal that no verdict spoke.
+    fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Verdict(_) | Self::Limited(..) => None,
+            Self::Stale => Some("trust-stale"),
+            Self::Full => Some("trust-full"),
+            Self::Twice => Some("cookies-twice"),
+            Self::Failed => Some("guard-failed"),
+        }
+    }
+
+    /// The log, the local reply and the rules see why, also where the status says nothing.
+    pub(crate) fn note(&self, http: &Http<'_>) {
+        let mut made = Struct::default();
+        if let Self::Verdict(standing) | Self::Limited(standing, _) = self {
+            made.text("verdict", &uuid(&standing.verdict));
+            made.text("effect", standing.effect.word());
+            made.text("reason", &standing.reason);
+            made.text("since", &rfc3339(standing.since_ms));
+            made.number("risk", f64::from(standing.risk));
+            http.flag(FLAG);
+        } else {
+            made.text("effect", REFUSE);
+            made.text("reason", self.word().unwrap_or_default());
+        }
+        http.set_metadata(NAMESPACE, &made.bytes);
+    }
+
+    /// The last event of a stream of server-sent events.
+    pub(crate) fn last_event(&self) -> String {
+        let Self::Verdict(standing) = self else {
+            let reason = self.word().unwrap_or_default();
+            return format!("event: suspended\ndata: {{\"reason\":\"{reason}\"}}\n\n");
+        };
+        format!(
+            "event: revoked\ndata: {{\"effect\":\"{}\",\"reason\":\"{}\",\"since\":\"{}\",\
+             \"verdict\":\"{}\"}}\n\n",
+            standing.effect.word(),
+            standing.reason,
+            rfc3339(standing.since_ms),
+            uuid(&standing.verdict)
+        )
+    }
+
+    /// The last frame of a WebSocket: 1008 where trust was withdrawn, 1013 where it is worth trying
+    /// again (RFC 6455, section 7.4.1, and its registry at IANA).
+    pub(crate) fn close_frame(&self) -> Vec<u8> {
+        match self {
+            Self::Verdict(standing) => close_frame(POLICY, &standing.reason),
+            _ => close_frame(TRY_AGAIN, self.word().unwrap_or_default()),
+        }
+    }
 }
 
 /// Another sign-in or another credential would help.
@@ -53,9 +112,7 @@ fn is_of_a_sign_in(kind: Kind) -> bool {
 
 /// Answers in place of the resource.
 pub(crate) fn refuse(http: &Http<'_>, grpc: bool, refusal: &Refusal) {
-    if let Refusal::Verdict(standing) | Refusal::Limited(standing, _) = refusal {
-        note(http, standing);
-    }
+    refusal.note(http);
     let (status, grpc_status, details) = refusal.codes();
     if grpc {
         // A local reply would say "OK" to a gRPC client: the ABI passes no gRPC status.
@@ -79,16 +136,14 @@ pub(crate) fn refuse(http: &Http<'_>, grpc: bool, refusal: &Refusal) {
     }
 }
 
-/// The log, the local reply and the rules see what the verdict is.
-pub(crate) fn note(http: &Http<'_>, standing: &Standing) {
-    let mut made = Struct::default();
-    made.text("verdict", &uuid(&standing.verdict));
-    made.text("effect", standing.effect.word());
-    made.text("reason", &standing.reason);
-    made.text("since", &rfc3339(standing.since_ms));
-    made.number("risk", f64::from(standing.risk));
-    http.set_metadata(NAMESPACE, &made.bytes);
-    http.flag(FLAG);
+/// Ends an answer under way, or stands in its place, after a fault of ours. A gRPC client reads the
+/// header: without it a local reply of a module says that all went well.
+pub(crate) fn break_off(http: &Http<'_>) {
+    let (status, grpc_status, details) = Refusal::Failed.codes();
+    Refusal::Failed.note(http);
+    let headers: [(&str, &[u8]); 1] = [("grpc-status", grpc_status.as_bytes())];
+    let grpc = speaks_grpc(http);
+    http.reply(status, if grpc { &headers } else { &[] }, b"", details);
 }
 
 /// The log of connections sees what the verdict is.
@@ -106,21 +161,9 @@ pub(crate) fn score(http: &Http<'_>, risk: u8) {
     http.set_metadata(NAMESPACE, &made.bytes);
 }
 
-/// The last event of a stream of server-sent events.
-pub(crate) fn last_event(standing: &Standing) -> String {
-    format!(
-        "event: revoked\ndata: {{\"effect\":\"{}\",\"reason\":\"{}\",\"since\":\"{}\",\
-         \"verdict\":\"{}\"}}\n\n",
-        standing.effect.word(),
-        standing.reason,
-        rfc3339(standing.since_ms),
-        uuid(&standing.verdict)
-    )
-}
-
 /// Ends a gRPC call that is under way.
-pub(crate) fn end_grpc(http: &Http<'_>, standing: &Arc<Standing>) {
-    let (_, status, details) = Refusal::Verdict(Arc::clone(standing)).codes();
+pub(crate) fn end_grpc(http: &Http<'_>, why: &Refusal) {
+    let (_, status, details) = why.codes();
     http.send_trailers(&[
         ("grpc-status", status.as_bytes()),
         ("grpc-message", details.as_bytes()),
@@ -128,8 +171,8 @@ pub(crate) fn end_grpc(http: &Http<'_>, standing: &Arc<Standing>) {
 }
 
 /// Ends a body that has no way to say so: the client sees that it was cut off.
-pub(crate) fn cut_off(http: &Http<'_>, standing: &Arc<Standing>) {
-    let (status, _, details) = Refusal::Verdict(Arc::clone(standing)).codes();
+pub(crate) fn cut_off(http: &Http<'_>, why: &Refusal) {
+    let (status, _, details) = why.codes();
     http.reply(status, &[], b"", details);
 }
 

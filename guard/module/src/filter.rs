@@ -12,6 +12,7 @@ use crate::handle::Handle;
 use crate::hygiene;
 use crate::live::{Live, speaks_grpc};
 use crate::process::{Process, process};
+use crate::provoked;
 use crate::roles::{Role, RouteSettings, Then, Trust};
 use crate::told;
 
@@ -36,12 +37,17 @@ impl Filter {
     /// True when the request goes on.
     pub(crate) fn request_headers(&self, http: &Http<'_>) -> bool {
         self.asked.set(true);
+        provoked::in_hook(http, "request_headers");
         if let Role::Verdicts(stream) = self.role {
             stream.answer(http);
             return false;
         }
-        match self.admit(http, self.route(http)) {
-            Ok(()) => true,
+        let route = self.route(http);
+        match self.admit(http, route) {
+            Ok(()) => {
+                self.trusts(route);
+                true
+            }
             Err(refusal) => {
                 self.live.over();
                 ending::refuse(http, speaks_grpc(http), &refusal);
@@ -89,6 +95,16 @@ impl Filter {
                 self.stand(http, process, route, &asking)
             }
             Role::Verdicts(_) => Ok(()),
+        }
+    }
+
+    /// Once for each stream: `who` does it for `handover`.
+    fn trusts(&self, route: &RouteSettings) {
+        if let Some(trust) = &route.trust
+            && trust.then == Then::Deny
+            && !matches!(self.role, Role::Handover(_))
+        {
+            self.live.trusts(trust.stale_after_ms);
         }
     }
 
@@ -145,6 +161,7 @@ impl Filter {
     }
 
     pub(crate) fn response_headers(&self, http: &Http<'_>, end: bool) {
+        provoked::in_hook(http, "response_headers");
         self.live.answered(http, end);
         if matches!(self.role, Role::Who(_) | Role::Address(_)) {
             decided(http);
@@ -158,11 +175,13 @@ impl Filter {
     }
 
     pub(crate) fn response_body(&self, http: &Http<'_>, end: bool) {
+        provoked::in_hook(http, "response_body");
         self.live.passing(http, end);
     }
 
     /// Another thread asked for this stream.
     pub(crate) fn woken(&self, http: &Http<'_>, event: u64) {
+        provoked::in_hook(http, "scheduled");
         self.live.woken(http, event);
     }
 

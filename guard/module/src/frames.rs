@@ -59,11 +59,12 @@ fn rest_after(head: &[u8]) -> Option<u64> {
     }
 }
 
-/// A close frame that says why: 1008, policy violation.
-pub(crate) fn close_frame(why: &str) -> Vec<u8> {
+/// A close frame that says why.
+pub(crate) fn close_frame(code: u16, why: &str) -> Vec<u8> {
     let why = &why.as_bytes()[..why.len().min(123)];
     let length = u8::try_from(why.len() + 2).unwrap_or(125);
-    let mut made = vec![0x88, length, 0x03, 0xf0];
+    let mut made = vec![0x88, length];
+    made.extend_from_slice(&code.to_be_bytes());
     made.extend_from_slice(why);
     made
 }
@@ -127,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn a_close_frame_is_1008_and_short() {
-        assert_eq!(close_frame("revoked")[..4], [0x88, 9, 0x03, 0xf0]);
-        assert_eq!(close_frame(&"x".repeat(500)).len(), 127);
+    fn a_close_frame_says_its_code_and_is_short() {
+        assert_eq!(close_frame(1008, "revoked")[..4], [0x88, 9, 0x03, 0xf0]);
+        assert_eq!(close_frame(1013, &"x".repeat(500)).len(), 127);
     }
 }

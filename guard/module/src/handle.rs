@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ostiary_verdicts::{Cut, Standing};
 
 use crate::abi::Scheduler;
+use crate::ending::Refusal;
 use crate::process::process;
 
 /// The stream has to end.
@@ -20,7 +21,7 @@ pub(crate) struct Handle {
     /// The credential's sign-in: a step-up may be satisfied by it.
     auth_ms: Option<i64>,
     /// Why it has to end; the first reason stays.
-    standing: Mutex<Option<Arc<Standing>>>,
+    why: Mutex<Option<Refusal>>,
     /// Told to end, and not woken since.
     pending: AtomicBool,
     /// Nothing will wake it any more.
@@ -33,17 +34,7 @@ impl Cut for Handle {
         let Some(standing) = judged.filter(|one| one.effect.ends()) else {
             return process().ended(self.worker, 1);
         };
-        self.standing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(standing);
-        if self.pending.swap(true, Ordering::AcqRel) {
-            return process().ended(self.worker, 1);
-        }
-        self.scheduler.commit(END);
-        if self.gone.load(Ordering::Acquire) {
-            self.settle();
-        }
+        self.end(Refusal::Verdict(standing));
     }
 
     fn worker(&self) -> u32 {
@@ -57,15 +48,30 @@ impl Handle {
             scheduler,
             worker,
             auth_ms,
-            standing: Mutex::new(None),
+            why: Mutex::new(None),
             pending: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         }
     }
 
+    /// The stream's worker ends it because of `why`.
+    pub(crate) fn end(&self, why: Refusal) {
+        self.why
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(why);
+        if self.pending.swap(true, Ordering::AcqRel) {
+            return process().ended(self.worker, 1);
+        }
+        self.scheduler.commit(END);
+        if self.gone.load(Ordering::Acquire) {
+            self.settle();
+        }
+    }
+
     /// Why the stream has to end.
-    pub(crate) fn reason(&self) -> Option<Arc<Standing>> {
-        self.standing
+    pub(crate) fn reason(&self) -> Option<Refusal> {
+        self.why
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()

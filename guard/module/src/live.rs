@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use ostiary_verdicts::{LinkId, Standing, Subject};
+use ostiary_verdicts::{LinkId, Subject};
 
 use crate::abi::{Headers, Http};
 use crate::ending::{self, Refusal};
 use crate::events::EventTracker;
-use crate::frames::{FrameTracker, close_frame};
+use crate::frames::FrameTracker;
 use crate::handle::{FORCE, Handle};
 use crate::later;
 use crate::process::process;
@@ -34,6 +34,8 @@ enum Sound {
 pub(crate) struct Live {
     handle: OnceLock<Arc<Handle>>,
     links: RefCell<Vec<(Arc<Subject>, LinkId)>>,
+    /// Milliseconds that its route bears a table that nobody confirms; None where it needs no trust.
+    bears: Cell<Option<u64>>,
     grpc: Cell<bool>,
     websocket: Cell<bool>,
     sound: Cell<Sound>,
@@ -41,7 +43,7 @@ pub(crate) struct Live {
     frames: RefCell<FrameTracker>,
     events: RefCell<EventTracker>,
     /// A WebSocket that ends at the next boundary.
-    closing: RefCell<Option<Arc<Standing>>>,
+    closing: RefCell<Option<Refusal>>,
     /// Its close frame is on its way: nothing may follow.
     closed: Cell<bool>,
 }
@@ -62,6 +64,14 @@ impl Live {
 
     pub(crate) fn linked(&self, subject: Arc<Subject>, id: LinkId) {
         self.links.borrow_mut().push((subject, id));
+    }
+
+    /// It ends when the table was not confirmed for `stale_after_ms`, or has no room.
+    pub(crate) fn trusts(&self, stale_after_ms: u64) {
+        if let Some(handle) = self.handle.get() {
+            self.bears.set(Some(stale_after_ms));
+            process().trusting.enter(stale_after_ms, handle);
+        }
     }
 
     pub(crate) fn answered(&self, http: &Http<'_>, end: bool) {
@@ -118,10 +128,10 @@ impl Live {
         let mut kept = Vec::new();
         for chunk in &chunks {
             let end = self.frames.borrow_mut().read(chunk);
-            let Some(standing) = &closing else { continue };
+            let Some(why) = &closing else { continue };
             if let Some(end) = end {
                 kept.extend_from_slice(&chunk[..end]);
-                kept.extend_from_slice(&close_frame(&standing.reason));
+                kept.extend_from_slice(&why.close_frame());
                 http.drain_response(all);
                 http.append_response(&kept);
                 // The rest of the end cannot be said within this hook.
@@ -152,22 +162,25 @@ impl Live {
             }
             return;
         }
-        let Some(standing) = handle.reason() else {
+        let Some(why) = handle.reason() else {
             return;
         };
-        if self.closing.borrow().is_some() || self.links.borrow().is_empty() {
+        let open = !self.links.borrow().is_empty() || self.bears.get().is_some();
+        if self.closing.borrow().is_some() || !open {
             return;
         }
-        process().cut(&standing.verdict);
-        self.end(http, &handle, standing);
+        if let Refusal::Verdict(standing) = &why {
+            process().cut(&standing.verdict);
+        }
+        self.end(http, &handle, why);
     }
 
     /// The last call of Envoy's in here may destroy the stream.
-    fn end(&self, http: &Http<'_>, handle: &Arc<Handle>, standing: Arc<Standing>) {
+    fn end(&self, http: &Http<'_>, handle: &Arc<Handle>, why: Refusal) {
         let sound = self.sound.get();
         if sound == Sound::WebSocket && !self.frames.borrow().at_boundary() {
-            ending::note(http, &standing);
-            *self.closing.borrow_mut() = Some(standing);
+            why.note(http);
+            *self.closing.borrow_mut() = Some(why);
             let handle = Arc::downgrade(handle);
             return later::after_patience(Box::new(move || {
                 if let Some(handle) = handle.upgrade() {
@@ -178,16 +191,16 @@ impl Live {
         self.ended.set(true);
         self.unlink();
         if sound != Sound::Waiting {
-            ending::note(http, &standing);
+            why.note(http);
         }
         match sound {
-            Sound::Waiting => ending::refuse(http, self.grpc.get(), &Refusal::Verdict(standing)),
-            Sound::WebSocket => http.send_data(&close_frame(&standing.reason), true),
-            Sound::Grpc => ending::end_grpc(http, &standing),
+            Sound::Waiting => ending::refuse(http, self.grpc.get(), &why),
+            Sound::WebSocket => http.send_data(&why.close_frame(), true),
+            Sound::Grpc => ending::end_grpc(http, &why),
             Sound::Events if self.events.borrow().at_boundary() => {
-                http.send_data(ending::last_event(&standing).as_bytes(), true);
+                http.send_data(why.last_event().as_bytes(), true);
             }
-            Sound::Events | Sound::Body => ending::cut_off(http, &standing),
+            Sound::Events | Sound::Body => ending::cut_off(http, &why),
         }
     }
 
@@ -201,6 +214,9 @@ impl Live {
     }
 
     fn unlink(&self) {
+        if let (Some(bears), Some(handle)) = (self.bears.take(), self.handle.get()) {
+            process().trusting.leave(bears, handle);
+        }
         let links = self.links.take();
         for (subject, id) in links {
             subject.unlink(id);

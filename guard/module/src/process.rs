@@ -8,10 +8,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ostiary_verdicts::{Ending, Pacer, ServerClock, Session, Settings, Table, dump, load};
+use ostiary_verdicts::{Cut, Ending, Pacer, ServerClock, Session, Settings, Table, dump, load};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::abi::{Level, log};
+use crate::ending::Refusal;
+use crate::handle::Handle;
+use crate::trusting::Trusting;
 
 /// Verdicts one process holds at most.
 const MOST_VERDICTS: usize = 1_000_000;
@@ -24,7 +27,8 @@ pub(crate) struct Process {
     pub clock: ServerClock,
     session: Mutex<Session>,
     started: Instant,
-    pacer: Mutex<Pacer<Ending>>,
+    pacer: Mutex<Pacer<Job>>,
+    pub trusting: Trusting,
     /// Something is due, or will be earlier than thought.
     news: Condvar,
     changed: AtomicBool,
@@ -85,6 +89,7 @@ impl Process {
             clock: ServerClock::new(wall_ms(), 0),
             started: Instant::now(),
             pacer: Mutex::new(Pacer::new()),
+            trusting: Trusting::default(),
             news: Condvar::new(),
             changed: AtomicBool::new(false),
             streams: AtomicU64::new(0),
@@ -117,14 +122,28 @@ impl Process {
         self.changed.store(true, Ordering::Relaxed);
     }
 
-    /// A few end at once; of many each waits for its turn, so that other traffic does not stall.
+    /// Whom verdicts are about ends.
     pub(crate) fn end(&self, endings: Vec<Ending>) {
-        let mut by_worker: Vec<(u32, Vec<Ending>)> = Vec::new();
-        for ending in endings {
-            let worker = ending.stream.worker();
+        self.work(endings.into_iter().map(Job::Verdict).collect());
+    }
+
+    /// Streams that need trust end when the table has none to give; called again and again.
+    pub(crate) fn distrust(&self) {
+        let due = self.trusting.due(&self.table, self.mono_ms());
+        if !due.is_empty() {
+            let jobs = due.into_iter().map(|(stream, why)| Job::Table(stream, why));
+            self.work(jobs.collect());
+        }
+    }
+
+    /// A few end at once; of many each waits for its turn, so that other traffic does not stall.
+    fn work(&self, jobs: Vec<Job>) {
+        let mut by_worker: Vec<(u32, Vec<Job>)> = Vec::new();
+        for job in jobs {
+            let worker = job.worker();
             match by_worker.iter_mut().find(|(known, _)| *known == worker) {
-                Some((_, all)) => all.push(ending),
-                None => by_worker.push((worker, vec![ending])),
+                Some((_, all)) => all.push(job),
+                None => by_worker.push((worker, vec![job])),
             }
         }
         for (worker, all) in by_worker {
@@ -189,9 +208,29 @@ impl Process {
     }
 }
 
-fn cut(endings: Vec<Ending>) {
-    for ending in endings {
-        ending.stream.cut(&ending.standing);
+/// A stream that has to end.
+enum Job {
+    /// A verdict says so.
+    Verdict(Ending),
+    /// The table has no trust to give.
+    Table(Arc<Handle>, Refusal),
+}
+
+impl Job {
+    fn worker(&self) -> u32 {
+        match self {
+            Self::Verdict(ending) => ending.stream.worker(),
+            Self::Table(stream, _) => stream.worker(),
+        }
+    }
+}
+
+fn cut(jobs: Vec<Job>) {
+    for job in jobs {
+        match job {
+            Job::Verdict(ending) => ending.stream.cut(&ending.standing),
+            Job::Table(stream, why) => stream.end(why),
+        }
     }
 }
 

@@ -136,6 +136,12 @@ impl Role {
         }
     }
 
+    pub(crate) fn stream_broken(&self, stream: u64) {
+        if let Self::Verdicts(line) = self {
+            line.broken(stream);
+        }
+    }
+
     pub(crate) fn stream_over(&self, stream: u64) {
         if let Self::Verdicts(line) = self {
             line.over(stream);

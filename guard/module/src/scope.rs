@@ -9,6 +9,7 @@ use ostiary_policy::{is_sound_host, is_sound_path};
 use serde::Deserialize;
 
 use crate::abi::Early;
+use crate::provoked;
 
 /// The settings of one listener.
 #[derive(Debug, Deserialize)]
@@ -59,8 +60,9 @@ impl Scope {
 
     /// The scope and the authority as the application will see it are written, `Host` in lower case.
     pub(crate) fn place(&self, request: &Early<'_>) {
+        provoked::early(request);
         if !request.remove_headers(|name| self.strip.takes(name)) {
-            return;
+            return self.refuse(request);
         }
         let Some(authority) = request.header(":authority") else {
             return;
@@ -83,6 +85,11 @@ impl Scope {
         } else {
             request.set_header(&self.written, &key);
         }
+    }
+
+    /// The request is found under no name, whatever its client wrote.
+    pub(crate) fn refuse(&self, request: &Early<'_>) {
+        request.set_header(&self.written, b"");
     }
 
     fn wildcard(&self, host: &[u8]) -> Option<&[u8]> {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::abi::{Config, ConfigScheduler, ENVOY, Http, Level, log, validating};
 use crate::process::{Process, begin, process};
+use crate::provoked;
 use crate::told;
 
 const PATH: &str = "/ostiary.verdicts.v1.Verdicts/Stream";
@@ -116,6 +117,7 @@ impl VerdictStream {
 
     pub(crate) fn woken(&self) {
         let process = process();
+        process.distrust();
         let now = process.mono_ms();
         let mut line = self.line();
         match line.stream {
@@ -227,9 +229,10 @@ impl VerdictStream {
     }
 
     /// What the message says holds when its answer is sent.
-    fn enforce(&self, process: &Process, stream: u64, message: &[u8]) -> Result<(), Broken> {
-        let message = ToGuard::decode(message).map_err(|why| Broken(why.to_string()))?;
+    fn enforce(&self, process: &Process, stream: u64, raw: &[u8]) -> Result<(), Broken> {
+        let message = ToGuard::decode(raw).map_err(|why| Broken(why.to_string()))?;
         let mut session = process.session();
+        provoked::in_message(raw);
         let before = session.applied();
         let step = session
             .told(&process.table, &process.clock, message, process.mono_ms())
@@ -243,6 +246,12 @@ impl VerdictStream {
             self.config.send(stream, &frame(&answer));
         }
         Ok(())
+    }
+
+    /// Nothing of this stream counts any more.
+    pub(crate) fn broken(&self, stream: u64) {
+        self.line().open = false;
+        self.config.reset(stream);
     }
 
     pub(crate) fn over(&self, stream: u64) {

@@ -12,6 +12,7 @@ from typing import Final
 
 from ostiary.plan.record import DecisionRecord
 from ostiary.plan.waf_words import said
+from ostiary.wire import NO_VERDICT
 
 FORBIDDEN, UNAVAILABLE, BAD_REQUEST = 403, 503, 400
 FIRST_ERROR: Final = 400
@@ -92,6 +93,8 @@ def read(record: DecisionRecord) -> Native:
 
 def _guard(record: DecisionRecord, details: str) -> Native:
     """A verdict refused the request, or ended what was on its way; or the guard could not say."""
+    if record.effect == NO_VERDICT:  # gRPC hears of it in trailers, so Envoy has no details
+        details = f"{_GUARD}{record.reason.replace('-', '_')}"
     if details in _GUARDS:
         return _GUARDS[details]
     verdict = f"the verdict {record.verdict} ({record.reason or 'without a reason'})"
@@ -179,12 +182,14 @@ def _caller(record: DecisionRecord) -> Native:
 _GUARDS: Final = {
     "ostiary.trust_stale": Native(
         Stage.TRUST,
-        "the proxy had not heard from the control plane for longer than `trust.stale_after`",
+        "the proxy had not heard from the control plane for longer than `trust.stale_after`, so "
+        "the request was refused or, where it was under way, ended",
         "see `ostiary status` for the proxy",
     ),
     "ostiary.trust_full": Native(
         Stage.TRUST,
-        "the proxy cannot hold all verdicts, and this route has `trust`",
+        "the proxy cannot hold all verdicts, and this route has `trust`: the request was refused "
+        "or, where it was under way, ended",
         "see `ostiary status` for the proxy; lift verdicts that are over",
     ),
     "ostiary.guard_failed": Native(

@@ -78,3 +78,21 @@ def test_a_rule_that_read_the_risk_is_decided_again_with_it() -> None:
     assert told.doubt == ""
     assert said(risk=10).outcome is Outcome.PASSED
     assert "please report" in said(risk=80).doubt, "a pass that the rules refuse is told"
+
+
+@pytest.mark.parametrize(
+    ("reason", "stage", "words"),
+    [
+        ("trust-stale", Stage.TRUST, "under way, ended"),
+        ("trust-full", Stage.TRUST, "all verdicts"),
+        ("cookies-twice", Stage.COOKIES, "two cookies"),
+        ("guard-failed", Stage.TRUST, "report"),
+    ],
+)
+def test_a_grpc_refusal_without_a_verdict_has_its_words_though_envoy_has_none(
+    reason: str, stage: Stage, words: str
+) -> None:
+    told = said(code=200, details="", effect="refuse", reason=reason)
+    assert (told.outcome, told.decided_by) == (Outcome.REFUSED, stage)
+    assert words in told.sentence
+    assert told.doubt == ""

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::calls::Bytes;
 use super::{ABI_VERSION, Config, Http, Level, log};
-use crate::ending::{Refusal, refuse};
+use crate::ending::{Refusal, break_off, refuse};
 use crate::filter::Filter;
 use crate::live::speaks_grpc;
 use crate::roles::{Role, RouteSettings};
@@ -185,11 +185,12 @@ extern "C" fn envoy_dynamic_module_on_http_filter_response_headers(
     raw: *const c_void,
     end: bool,
 ) -> u32 {
-    let clean = || {
-        Http::new(envoy).set_header(super::Headers::Response, "set-cookie", None);
-        CONTINUE
+    // Whose cookies they are was not seen, and nobody follows how the stream would have to end.
+    let fails = || {
+        break_off(&Http::new(envoy));
+        STOP
     };
-    caught("response_headers", clean, || {
+    caught("response_headers", fails, || {
         // SAFETY: see `filter`.
         if let Some(filter) = unsafe { filter(raw) } {
             filter.response_headers(&Http::new(envoy), end);
@@ -204,17 +205,17 @@ extern "C" fn envoy_dynamic_module_on_http_filter_response_body(
     raw: *const c_void,
     end: bool,
 ) -> u32 {
-    caught(
-        "response_body",
-        || (),
-        || {
-            // SAFETY: see `filter`.
-            if let Some(filter) = unsafe { filter(raw) } {
-                filter.response_body(&Http::new(envoy), end);
-            }
-        },
-    );
-    CONTINUE
+    let fails = || {
+        break_off(&Http::new(envoy));
+        STOP
+    };
+    caught("response_body", fails, || {
+        // SAFETY: see `filter`.
+        if let Some(filter) = unsafe { filter(raw) } {
+            filter.response_body(&Http::new(envoy), end);
+        }
+        CONTINUE
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -249,7 +250,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
     event: u64,
 ) {
     // What was to end ends, with or without manners.
-    let cut = || Http::new(envoy).reply(500, &[], b"", "ostiary.guard_failed");
+    let cut = || break_off(&Http::new(envoy));
     caught("scheduled", cut, || {
         // SAFETY: see `filter`.
         if let Some(filter) = unsafe { filter(raw) } {

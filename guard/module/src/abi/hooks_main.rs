@@ -64,7 +64,9 @@ extern "C" fn envoy_dynamic_module_on_http_filter_config_http_stream_data(
 ) {
     caught(
         "stream_data",
-        || (),
+        // Nobody knows what of it was applied: the line is opened again, and what is missing told.
+        // SAFETY: see `role`.
+        || unsafe { role(raw) }.stream_broken(stream),
         || {
             if data.is_null() {
                 return;
@@ -145,17 +147,18 @@ extern "C" fn envoy_dynamic_module_on_early_header_mutation_mutate(
     raw: *const c_void,
     envoy: *mut c_void,
 ) -> bool {
-    caught(
-        "early_mutate",
-        || true,
-        || {
-            // SAFETY: the configuration outlives its calls.
-            let scope = unsafe { &*raw.cast::<Scope>() };
-            scope.place(&Early {
-                raw: envoy,
-                hook: PhantomData,
-            });
-            true
-        },
-    )
+    // SAFETY: the configuration outlives its calls.
+    let scope = unsafe { &*raw.cast::<Scope>() };
+    let request = Early {
+        raw: envoy,
+        hook: PhantomData,
+    };
+    let nowhere = || {
+        scope.refuse(&request);
+        true
+    };
+    caught("early_mutate", nowhere, || {
+        scope.place(&request);
+        true
+    })
 }
