@@ -35,6 +35,8 @@ class Redeem:
     now: float
     plain: PlainHandle
     """The first handle of a new family."""
+    address: str = ""
+    """Where the browser is, as the gateway found it; empty when nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Refresh:
     now: float
     secret: bytes = field(repr=False)
     """32 fresh random bytes: the next secret."""
+    address: str = ""
+    """Where the browser is, as the gateway found it; empty when nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

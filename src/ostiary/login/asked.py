@@ -67,6 +67,8 @@ class Asked:
     """Of a token that has expired, or is still valid: it proves "not a stranger"."""
     risk: int | None = None
     """The score that the guard knows, where a rule reads it."""
+    address: str = ""
+    """The client's, as the gateway found it."""
 
     @property
     def bare_path(self) -> str:
@@ -92,6 +94,7 @@ def read(request: auth.CheckRequest) -> Asked:
         session=_token(known, SESSION_KEY, host),
         stale=_token(known, STALE_KEY, host),
         risk=_risk(request.attributes.metadata_context.filter_metadata.get(TRUST_METADATA)),
+        address=request.attributes.source.address.socket_address.address,
     )
 
 

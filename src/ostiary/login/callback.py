@@ -6,6 +6,8 @@ Only for the browser that started it (the start cookie), on the host it was made
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.responses import Response
 
 from ostiary.errors import Refused
@@ -47,7 +49,8 @@ class Callback:
         plain = new_handle()
         redeemed = self._exchange(visited, door, code, plain)
         if isinstance(redeemed, Ended):
-            raise _over()
+            refused = _REFUSALS.get(redeemed.reason, _over)
+            raise refused()
         if self._goes_round(visited, redeemed):
             return respond(_round())
         host, to = check_return(redeemed.code.to, visited.directory, visited.sign_in.host)
@@ -66,6 +69,7 @@ class Callback:
             lifetimes=visited.sign_in.lifetimes,
             now=visited.now,
             plain=plain,
+            address=visited.address,
         )
         mint = minter(self._stores.keys, self._issuer, door, visited.now)
         return self._stores.sessions.redeem(asked, mint)
@@ -96,9 +100,40 @@ def _not_yours() -> Refused:
     )
 
 
+def _afresh() -> Refused:
+    return Refused(
+        "sign-in-afresh",
+        "you are asked for a fresh sign-in since this one was begun",
+        "open the application again and sign in once more",
+    )
+
+
+def _withdrawn() -> Refused:
+    return Refused(
+        "access-withdrawn",
+        "access was withdrawn since this sign-in was begun",
+        "ask whoever administers these applications",
+    )
+
+
+def _ended() -> Refused:
+    return Refused(
+        "session-ended",
+        "this session was ended since this sign-in was begun",
+        "open the application again and sign in once more",
+    )
+
+
 def _over() -> Refused:
     return Refused(
         "code-over",
         "this sign-in link has been used already or is too old",
         "open the application again",
     )
+
+
+_REFUSALS: Final = {
+    "step-up": _afresh,
+    "access-withdrawn": _withdrawn,
+    "session-ended": _ended,
+}

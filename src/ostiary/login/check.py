@@ -146,6 +146,7 @@ class Check:
                 lifetimes=case.door.sign_in.lifetimes,
                 now=case.now,
                 secret=new_secret(),
+                address=case.asked.address,
             ),
             minter(self._stores.keys, self._issuer, case.door, case.now),
         )

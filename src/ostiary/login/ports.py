@@ -38,7 +38,9 @@ class AccountsPort(Protocol):
 class SessionsPort(Protocol):
     """`store.sessions.Sessions`."""
 
-    def open(self, session: Session, handle: RefreshHandle, replaces: str | None, /) -> None:
+    def open(
+        self, session: Session, handle: RefreshHandle, replaces: str | None, address: str, /
+    ) -> None:
         """`session` is alive, `handle` stored, the session it replaces dead."""
 
     def person(self, sid: str, /) -> Person | None:
@@ -46,6 +48,9 @@ class SessionsPort(Protocol):
 
     def recognise(self, text: str, host: str, lifetimes: Lifetimes, now: float, /) -> Person | None:
         """Who holds the handle `text` on the sign-in host."""
+
+    def why_not(self, text: str, host: str, lifetimes: Lifetimes, now: float, /) -> str | None:
+        """Why its own handle `text` is good for nothing there any more, as a code."""
 
     def owner(self, text: str, /) -> str | None:
         """The sid whose handle `text` is."""

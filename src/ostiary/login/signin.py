@@ -31,6 +31,21 @@ from ostiary.wire import CALLBACK_PATH, LOGOUT_PATH, PENDING_COOKIE, SIGN_IN_PAT
 
 _WRONG: Final = "This user name and password do not fit together."
 _SLOW: Final = "Too many attempts. Wait {seconds} seconds and try again."
+_ENDED: Final = "Your session was ended."
+_NOTICES: Final = {
+    "signed-out": "",
+    "signed-in-again": "",
+    "step-up": "You are asked to sign in afresh before you go on.",
+    "access-withdrawn": "Access was withdrawn, so your session does not count any more.",
+    "account-disabled": "Access was withdrawn, so your session does not count any more.",
+    "ended-by-administrator": "An administrator ended your session.",
+    "absolute-lifetime": "Your session has reached its longest time.",
+    "idle-lifetime": "Your session ended because it was not used for a while.",
+    "handle-reused": "Your session was ended because an old copy of it was used. If that was not "
+    "you, change your password and tell whoever administers these applications.",
+    "handle-of-another-host": "Your session was ended because a copy of it was used elsewhere. If "
+    "that was not you, change your password and tell whoever administers these applications.",
+}
 _QUERY: Final = re.compile(r"start=([^&]*)&to=(.*)", re.DOTALL)
 
 
@@ -84,10 +99,20 @@ class SignIn:
             kept = {**self._pending(visited), state: pending}
             sealed = seal_pending(kept, self._stores.seal, visited.host)
             cookie = set_cookie(PENDING_COOKIE, sealed, int(PENDING_LIFETIME))
-            return respond(_form(state, pending), cookie)
+            return respond(_form(state, pending, notice=self._notice(visited)), cookie)
         if not pending.to:
             return respond(page("signed-in", account=person[1].name, sign_out=LOGOUT_PATH))
         return redirect(self._way_back(visited, pending, person[0].sid))
+
+    def _notice(self, visited: Visit) -> str:
+        """What became of the session that this browser had, unless it left by itself."""
+        why = self._stores.sessions.why_not(
+            visited.cookies.get(SSO_COOKIE, ""),
+            visited.host,
+            visited.sign_in.lifetimes,
+            visited.now,
+        )
+        return "" if why is None else _NOTICES.get(why, _ENDED)
 
     def _finish(
         self, visited: Visit, state: str, pending: SignInPending, account: Account
@@ -104,7 +129,7 @@ class SignIn:
         plain = new_handle()
         handle = first_handle(plain, session.sid, visited.host, visited.now)
         before = self._stores.sessions.owner(visited.cookies.get(SSO_COOKIE, ""))
-        self._stores.sessions.open(session, handle, before)
+        self._stores.sessions.open(session, handle, before, visited.address)
         rest = {key: one for key, one in self._pending(visited).items() if key != state}
         sealed = seal_pending(rest, self._stores.seal, visited.host)
         cookies = (
@@ -178,6 +203,7 @@ def _form(
     pending: SignInPending,
     *,
     error: str = "",
+    notice: str = "",
     status: int = 200,
     username: str = "",
 ) -> Page:
@@ -188,6 +214,7 @@ def _form(
         state=state,
         host=pending.host,
         error=error,
+        notice=notice,
         username=username,
     )
 

@@ -33,7 +33,7 @@ from ostiary.identity.rotation import (
 )
 from ostiary.store.database import Database
 from ostiary.store.people import CODES, HANDLES, SESSIONS, find_account
-from ostiary.store.verdicts import about, newest_about, session_ended
+from ostiary.store.verdicts import about, about_address, newest_about, session_ended
 from ostiary.trust.verdict import Effect, Kind, Verdict, standing
 
 T = TypeVar("T")
@@ -47,24 +47,28 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(self, session: Session, handle: RefreshHandle, replaces: str | None) -> None:
+    def open(
+        self, session: Session, handle: RefreshHandle, replaces: str | None, address: str = ""
+    ) -> None:
         """`session` is alive and `handle` is its right on the sign-in host.
 
         `replaces` is the sid this browser had before: it is dead, for a sign-in is a new session.
+        `address` is where the browser is. `Refused` when a verdict holds against any of them.
         """
         with self._database.write() as connection:
             if replaces is not None:
                 _kill(connection, replaces, "signed-in-again", session.created)
-            held = _held(connection, session, session.created)
+            held = _held(connection, session, session.created, address)
             if held is not None and held.effect is Effect.STEP_UP:
                 # Asked for in this very second: this sign-in is the answer to it, and its token
                 # has to say so. It counts whole seconds, and the guard compares.
                 session = replace(session, created=float(ceil(session.created)))
-                held = _held(connection, session, session.created)
+                held = _held(connection, session, session.created, address)
             if held is not None:
+                whom = "address" if held.kind is Kind.ADDRESS else "account"
                 raise Refused(
                     "access-withdrawn",
-                    f"access was withdrawn from this account ({held.reason})",
+                    f"access was withdrawn from this {whom} ({held.reason})",
                     "ask whoever administers these applications",
                 )
             connection.execute(insert(SESSIONS).values(asdict(session)))
@@ -88,6 +92,27 @@ class Sessions:
             return None
         with self._database.read() as connection:
             return None if _held(connection, person[0], now) is not None else person
+
+    def why_not(self, text: str, host: str, lifetimes: Lifetimes, now: float) -> str | None:
+        """Why the handle `text` is good for nothing any more on the sign-in host `host`, as a code.
+
+        None when it is good, or when whoever presents it never had a session by it: only its own
+        browser is told what became of a session.
+        """
+        with self._database.read() as connection:
+            presented, stored = _handle(connection, text)
+            if presented is None or stored is None or stored.host != host:
+                return None
+            person = _person(connection, stored.sid)
+            if person is None or digest(presented.secret) != stored.current:
+                return None
+            ended = why_ended(*person, lifetimes, now)
+            if ended is not None:
+                return ended
+            held = _held(connection, person[0], now)
+            if held is not None:
+                return _word(held)
+        return "idle-lifetime" if now - person[0].last_used > lifetimes.idle else None
 
     def owner(self, text: str) -> str | None:
         """The sid whose family of handles `text` belongs to, alive or not."""
@@ -113,8 +138,9 @@ class Sessions:
             person = _person(connection, code.sid)
             if person is None or why_ended(*person, asked.lifetimes, asked.now):
                 return Ended("session-ended")
-            if _held(connection, person[0], asked.now) is not None:
-                return Ended("access-withdrawn")
+            held = _held(connection, person[0], asked.now, asked.address)
+            if held is not None:
+                return Ended(_word(held))
             recent = _count_codes(connection, code, asked.now)
             minted = mint(*person)
             kept = first_handle(asked.plain, code.sid, asked.host, asked.now)
@@ -136,8 +162,9 @@ class Sessions:
                 if verdict.kill:
                     _kill(connection, stored.sid, verdict.reason, asked.now)
                 return verdict
-            if _held(connection, person[0], asked.now) is not None:
-                return Ended("access-withdrawn")
+            held = _held(connection, person[0], asked.now, asked.address)
+            if held is not None:
+                return Ended(_word(held))
             minted = mint(*person)
             if isinstance(verdict, Rotate):
                 _keep(connection, verdict.kept)
@@ -185,16 +212,26 @@ def _kill(connection: Connection, sid: str, reason: str, now: float) -> int | No
     return session_ended(connection, sid, reason, now, "sessions")
 
 
-def _held(connection: Connection, session: Session, now: float) -> Verdict | None:
-    """What a verdict holds against minting a token of `session`: it would be refused at once."""
+def _held(
+    connection: Connection, session: Session, now: float, address: str = ""
+) -> Verdict | None:
+    """What a verdict holds against minting a token of `session`: it would be refused at once.
+
+    The gateway has looked at the address before; another one may not have heard of it yet.
+    """
     keys = [
         (Kind.USER, session.account),
         (Kind.SESSION, session.sid),
         (Kind.PROVIDER, session.provider),
     ]
     # As the guard compares it: a token says in whole seconds when somebody signed in.
-    found = standing(about(connection, keys), now, floor(session.created))
+    known = [*about(connection, keys), *about_address(connection, address)]
+    found = standing(known, now, floor(session.created))
     return found if found is not None and found.effect is not Effect.LIMIT else None
+
+
+def _word(held: Verdict) -> str:
+    return "step-up" if held.effect is Effect.STEP_UP else "access-withdrawn"
 
 
 def _touch(connection: Connection, sid: str, now: float) -> None:

@@ -28,7 +28,7 @@ from ostiary.store.verdict_rows import (
     row_of,
     verdict_of,
 )
-from ostiary.trust.verdict import Effect, Kind, Verdict, checked
+from ostiary.trust.verdict import Effect, Kind, Verdict, checked, keys_of_address
 
 SESSION_VERDICT_LIFE: Final = 2 * 86_400.0
 """Seconds: longer than any token of a dead session can count, with skew and the longest grace."""
@@ -97,6 +97,16 @@ def about(connection: Connection, keys: Sequence[tuple[Kind, str]]) -> list[Verd
         )
         found += [verdict_of(row) for row in connection.execute(query).mappings()]
     return found
+
+
+def about_address(connection: Connection, address: str) -> list[Verdict]:
+    """Every verdict about the client's address, or a range around it, that was not lifted."""
+    keys = keys_of_address(address)
+    here = (VERDICTS.c.kind == Kind.ADDRESS) & VERDICTS.c.lifted.is_(None)
+    if not keys or connection.execute(select(VERDICTS.c.id).where(here).limit(1)).first() is None:
+        return []
+    query = select(VERDICTS).where(here, VERDICTS.c.key.in_(keys))
+    return [verdict_of(row) for row in connection.execute(query).mappings()]
 
 
 def newest_about(connection: Connection, kind: Kind, key: str) -> int | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from uuid import UUID
 
@@ -115,6 +115,24 @@ def risk(verdicts: Iterable[Verdict], now: float) -> int:
     """The highest score that holds; 0 when there is none."""
     scores = (one.score for one in verdicts if one.effect is Effect.SCORE and one.holds(now))
     return max(scores, default=0)
+
+
+def keys_of_address(text: str) -> list[str]:
+    """Every key under which a verdict may be about the client at `text`: itself and its ranges.
+
+    Empty when it is no address: whoever comes from nowhere that is known has no verdict on it.
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return []
+    address = getattr(address, "ipv4_mapped", None) or address
+    made: type[IPv4Address | IPv6Address] = type(address)
+    bits, number = address.max_prefixlen, int(address)
+    ranges = (
+        f"{made(number >> (bits - length) << (bits - length))}/{length}" for length in range(bits)
+    )
+    return [str(made(number)), *ranges]
 
 
 def standing(verdicts: Iterable[Verdict], now: float, auth_time: float | None) -> Verdict | None:

@@ -108,7 +108,8 @@ def test_whoever_signed_in_before_a_step_up_does_so_again(
     begin(sessions)
     hold(database, Kind.USER, "ada", Effect.STEP_UP)
     assert sessions.recognise(str(SSO), "login.test", LIFETIMES, 1002.0) is None
-    assert sessions.redeem(REDEEM, mint) == Ended("access-withdrawn")
+    assert sessions.why_not(str(SSO), "login.test", LIFETIMES, 1002.0) == "step-up"
+    assert sessions.redeem(REDEEM, mint) == Ended("step-up")
 
 
 @pytest.mark.parametrize("since", [1000.0, 1000.1, 1000.2])
@@ -128,7 +129,60 @@ def test_a_step_up_later_in_the_second_of_a_sign_in_asks_again(
 ) -> None:
     begin(sessions)
     hold(database, Kind.USER, "ada", Effect.STEP_UP, 1000.7)
-    assert sessions.redeem(REDEEM, mint) == Ended("access-withdrawn")
+    assert sessions.redeem(REDEEM, mint) == Ended("step-up")
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "held"),
+    [
+        ("192.0.2.7", "192.0.2.7", True),
+        ("192.0.2.0/24", "192.0.2.7", True),
+        ("192.0.2.0/24", "::ffff:192.0.2.7", True),
+        ("0.0.0.0/0", "192.0.2.7", True),
+        ("2001:db8::/32", "2001:db8:0:1::9", True),
+        ("192.0.2.0/25", "192.0.2.200", False),
+        ("192.0.2.7", "192.0.2.8", False),
+        ("192.0.2.7", "", False),
+        ("2001:db8::/32", "192.0.2.7", False),
+    ],
+)
+def test_a_verdict_on_an_address_mints_nothing_there(
+    database: Database, sessions: Sessions, *, key: str, address: str, held: bool
+) -> None:
+    begin(sessions)
+    assert isinstance(sessions.redeem(REDEEM, mint), Redeemed)
+    hold(database, Kind.ADDRESS, key)
+    found = sessions.refresh(replace(REFRESH, address=address), mint)
+    assert (found == Ended("access-withdrawn")) is held
+    sessions.put_code(replace(CODE, digest="another"))
+    again = replace(REDEEM, digest="another", address=address, plain=PlainHandle(b"z" * 16, b"z"))
+    assert (sessions.redeem(again, mint) == Ended("access-withdrawn")) is held
+    new = replace(SESSION, sid="new")
+    handle = first_handle(PlainHandle(b"n" * 16, b"n" * 32), "new", "login.test", 1100.0)
+    if held:
+        with pytest.raises(Refused, match="from this address"):
+            sessions.open(new, handle, None, address)
+    else:
+        sessions.open(new, handle, None, address)
+
+
+def test_only_its_own_browser_is_told_why_a_session_ended(
+    database: Database, sessions: Sessions
+) -> None:
+    begin(sessions)
+
+    def told(text: str = str(SSO), host: str = "login.test", now: float = 1002.0) -> str | None:
+        return sessions.why_not(text, host, LIFETIMES, now)
+
+    assert told() is None
+    assert told(now=1000.2 + LIFETIMES.idle + 2) == "idle-lifetime"
+    assert told(now=9000.0) == "absolute-lifetime"
+    sessions.kill("sid", "ended-by-administrator", 1003.0)
+    assert told() == "ended-by-administrator"
+    guessed = str(PlainHandle(SSO.family, b"x" * 32))
+    assert told(guessed) is None
+    assert told("nonsense") is None
+    assert told(host="a.test") is None
 
 
 def test_a_handle_that_is_used_again_is_a_verdict(database: Database, sessions: Sessions) -> None:
