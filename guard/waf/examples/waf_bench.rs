@@ -210,7 +210,8 @@ fn time(mut round: impl FnMut(usize)) -> (f64, f64) {
 }
 
 fn measure(plan: &Arc<Plan>, case: &Case) {
-    let rules = ask(plan, case, 1).verdict().rules();
+    let verdict = ask(plan, case, 1).verdict();
+    let (rules, work) = (verdict.rules(), verdict.work);
     for n in 0..100 {
         ask(plan, case, n);
     }
@@ -220,7 +221,7 @@ fn measure(plan: &Arc<Plan>, case: &Case) {
     let (fresh, worst) = time(|n| drop(ask(plan, case, 100 + n)));
     let (seen, fresh) = (seen - making, fresh - making);
     println!(
-        "{}: fresh {fresh:.1} us (95 of 100 within {worst:.0}), seen {seen:.1} us, rules {rules:?}",
+        "{}: fresh {fresh:.1} us (95 of 100 within {worst:.0}), seen {seen:.1} us, {work} units, rules {rules:?}",
         case.name
     );
 }

@@ -131,7 +131,10 @@ fn quoted(text: &[u8], quote: u8) -> Vec<u8> {
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'\\' => out.extend(bytes.next()),
+            b'\\' if matches!(bytes.as_slice().first(), Some(next) if *next == quote || *next == b'\\') =>
+            {
+                out.extend(bytes.next());
+            }
             byte if *byte == quote => break,
             byte => out.push(*byte),
         }

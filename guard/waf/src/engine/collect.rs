@@ -4,12 +4,17 @@ use super::request::{RequestHead, ResponseHead};
 use super::transaction::Transaction;
 use crate::bodies::{Parts, form, json, multipart, xml};
 use crate::seclang::variable::Variable as V;
+use crate::transforms::decode;
 
 impl Transaction {
     pub(super) fn collect_head(&mut self, head: &RequestHead<'_>) {
         let open = self.open_target(head.uri);
         let uri = without_origin(&open);
-        let path = uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let mut path = Vec::new();
+        decode::path(
+            uri.split(|byte| *byte == b'?').next().unwrap_or_default(),
+            &mut path,
+        );
         let query_at = memchr::memchr(b'?', head.uri).map_or(head.uri.len(), |at| at + 1);
         let open_query = &open[query_at.min(open.len())..];
         let base = path
@@ -21,7 +26,7 @@ impl Transaction {
             (V::RequestMethod, head.method),
             (V::RequestUri, uri),
             (V::RequestUriRaw, &open),
-            (V::RequestFilename, path),
+            (V::RequestFilename, &path),
             (V::RequestBasename, base),
             (V::RequestLine, &line),
             (V::RequestProtocol, head.protocol),

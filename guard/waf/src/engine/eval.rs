@@ -7,6 +7,7 @@ use super::outcome::Match;
 use super::strings::{EMPTY, Id};
 use super::transaction::{Entry, Transaction};
 use crate::operators::Operator;
+use crate::operators::meter::Meter;
 use crate::operators::pattern::Answer;
 use crate::plan::Plan;
 use crate::plan::gates;
@@ -15,9 +16,6 @@ use crate::plan::settings::Mode;
 use crate::seclang::target::Target;
 use crate::seclang::template::Template;
 use crate::seclang::variable::Variable as V;
-
-/// What a test of one value costs beside its bytes.
-const TEST: u64 = 16;
 
 /// The link that is being tried.
 #[derive(Clone, Copy)]
@@ -48,7 +46,7 @@ impl Transaction {
             if rule.gate.is_some_and(closed) {
                 continue;
             }
-            if self.exhausted() || self.switches.mode == Mode::Off {
+            if self.switches.mode == Mode::Off || self.exhausted() {
                 return;
             }
             if self.removed.has(index) || !self.timed(&plan, rule, index) {
@@ -69,6 +67,7 @@ impl Transaction {
                 return;
             }
         }
+        self.exhausted();
     }
 
     fn timed(&mut self, plan: &Plan, rule: &Rule, index: u32) -> bool {
@@ -170,10 +169,10 @@ impl Transaction {
                 continue;
             }
             let value = self.strings.bytes(form);
-            self.strings.work += TEST + value.len() as u64;
-            let value = self.strings.bytes(form);
             let argument = self.strings.bytes(attempt.argument);
-            let answer = attempt.operator.test(value, argument);
+            let mut meter = Meter::new(self.left());
+            let answer = attempt.operator.test(value, argument, &mut meter);
+            self.strings.work += meter.spent();
             if answer == Answer::Uncertain {
                 sure = false;
                 self.outcome.uncertain.push(attempt.rule.id);

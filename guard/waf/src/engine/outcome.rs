@@ -34,6 +34,8 @@ pub struct Outcome {
     pub response_score: i64,
     /// All matches in their order.
     pub matches: Vec<Match>,
+    /// Work units that it took; one is about a nanosecond.
+    pub work: u64,
     /// Whether the work budget was used up.
     pub exhausted: bool,
     /// Patterns that gave up at their step bound; each is a rule nobody can vouch for.

@@ -257,6 +257,7 @@ impl Transaction {
     #[must_use]
     pub fn verdict(&self) -> Outcome {
         let mut outcome = self.outcome.clone();
+        outcome.work = self.strings.work;
         outcome.score = self.number(self.plan.known.scores);
         outcome.response_score = self.number(self.plan.known.response_scores);
         outcome
@@ -277,6 +278,11 @@ impl Transaction {
             self.outcome.status = status;
             self.outcome.by = by;
         }
+    }
+
+    /// Work units the request may still cost.
+    pub(super) fn left(&self) -> u64 {
+        self.limits.budget.saturating_sub(self.strings.work)
     }
 
     /// Whether the work so far is more than a request may cost; what follows is done once.

@@ -3,6 +3,7 @@
 mod check;
 pub(crate) mod class;
 mod dialect;
+pub(crate) mod meter;
 mod network;
 pub(crate) mod pattern;
 
@@ -13,6 +14,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use crate::injection;
 use crate::seclang::template::Template;
 use class::Class;
+use meter::Meter;
 use network::Network;
 use pattern::{Answer, Pattern};
 
@@ -60,6 +62,9 @@ pub(crate) enum Operator {
     Always,
     Never,
 }
+
+/// What a test costs beside its bytes.
+const TEST: u64 = 32;
 
 type Data<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
@@ -164,9 +169,10 @@ fn ranges(argument: &str) -> Result<Class, String> {
 
 impl Operator {
     /// Whether the operator holds for a value; `argument` is its text with all `%{…}` looked up.
-    pub fn test(&self, value: &[u8], argument: &[u8]) -> Answer {
+    pub fn test(&self, value: &[u8], argument: &[u8], meter: &mut Meter) -> Answer {
+        meter.spend(TEST + value.len() as u64 * self.weight());
         let holds = match self {
-            Self::Pattern(pattern) => return pattern.test(value),
+            Self::Pattern(pattern) => return pattern.test(value, meter),
             Self::Phrases(phrases) => phrases.automaton.is_match(value),
             Self::Number(order, _) => order.holds(integer(value), integer(argument)),
             Self::Text(relation, _) => relation.holds(value, argument),
@@ -180,6 +186,17 @@ impl Operator {
             Self::Never => false,
         };
         if holds { Answer::Yes } else { Answer::No }
+    }
+
+    /// What looking at a byte costs; a pattern counts by itself.
+    fn weight(&self) -> u64 {
+        match self {
+            Self::Sqli => 64,
+            Self::Xss => 16,
+            Self::Phrases(_) => 4,
+            Self::Pattern(_) | Self::Always | Self::Never => 0,
+            _ => 1,
+        }
     }
 
     /// What a capturing rule keeps: the match and its groups.

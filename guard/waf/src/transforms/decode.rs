@@ -107,6 +107,16 @@ pub(crate) fn url(input: &[u8], out: &mut Vec<u8>) {
     url_with(input, out, None);
 }
 
+/// Decode `%hh` alone, as in a path.
+pub(crate) fn path(input: &[u8], out: &mut Vec<u8>) {
+    for (index, piece) in input.split(|byte| *byte == b'+').enumerate() {
+        if index > 0 {
+            out.push(b'+');
+        }
+        url(piece, out);
+    }
+}
+
 /// As [`url`], and `%uhhhh`: the low byte, full-width forms as their ASCII.
 pub(super) fn url_uni(input: &[u8], out: &mut Vec<u8>) {
     url_with(input, out, Some(low_byte));

@@ -4,7 +4,7 @@
 //! which bytes a value must have for it to change anything: without one of
 //! them the value is its own result and nothing is computed.
 
-mod decode;
+pub(crate) mod decode;
 mod entity;
 mod escape;
 mod path;
