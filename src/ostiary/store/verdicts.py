@@ -208,6 +208,12 @@ class Verdicts:
         with self._database.read() as connection:
             return order, [verdict_of(row) for row in connection.execute(query).mappings()]
 
+    def held(self) -> int:
+        """How many verdicts a snapshot would have."""
+        query = select(func.count()).select_from(VERDICTS).where(VERDICTS.c.lifted.is_(None))
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
     def expire(self, now: float) -> bool:
         """What is over is lifted, what was lifted long ago forgotten; True if any was lifted."""
         over = (VERDICTS.c.expires > 0) & (VERDICTS.c.expires <= now)

@@ -152,10 +152,19 @@ class Hub:
                     over = time.monotonic() + _LOOK
                     await asyncio.to_thread(self._source.expire, self._clock())
                 await self._look()
+                await self._refill()
                 self._trouble = ""
             except OstiaryError as error:
                 self._lament(error)
             await asyncio.sleep(pause)
+
+    async def _refill(self) -> None:
+        """A table that was full and has room again gets everything: it refused what it lacks."""
+        full = [line for line in self._lines if line.refused]
+        if full:
+            held = await asyncio.to_thread(self._source.held)
+            for line in full:
+                line.may_hold(held)
 
     async def _hear(self, fanout: Fanout) -> None:
         async for _ in fanout.heard():

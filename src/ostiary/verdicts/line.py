@@ -37,6 +37,10 @@ class Line:
     applied: int = -1
     entries: int = 0
     refused: int = 0
+    room: int = 0
+    """Verdicts that its table holds at most, as far as is known: it was full with so many."""
+    refilling: bool = False
+    """The whole table is under way again, because it has room now."""
     guard: str = ""
     signing_key: bytes = b""
     cuts: int = 0
@@ -65,6 +69,12 @@ class Line:
     def sent_of(self, order: Order) -> int:
         """How far in `order` it was sent everything; -1 when that is of no use."""
         return self.sent if self.epoch == order.epoch and self.sent <= order.seq else -1
+
+    def may_hold(self, held: int) -> None:
+        """Everything that holds, `held` verdicts, is sent once more if it was full and fits now."""
+        if self.refused and not self.refilling and held <= self.room:
+            self.refilling, self.sent = True, -1
+            self.news.set()
 
     def was_sent(self, epoch: str, seq: int) -> None:
         """Everything up to `seq` is under way."""
@@ -113,5 +123,6 @@ class Line:
         self.said, self.applied = ack.epoch, ack.applied
         self.entries, self.refused = ack.entries, ack.refused
         self.told = time.monotonic()
-        if self.applied >= self.sent:
-            self.late_since = None
+        self.room = max(self.room, self.entries) if self.refused else 0
+        if self.applied >= self.sent >= 0:
+            self.late_since, self.refilling = None, False

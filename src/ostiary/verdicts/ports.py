@@ -60,6 +60,9 @@ class Source(Protocol):
     def snapshot(self) -> tuple[Order, Sequence[Verdict]]:
         """Everything that holds, and how far that is."""
 
+    def held(self) -> int:
+        """How many verdicts a snapshot would have."""
+
     def expire(self, now: float) -> bool:
         """What is over is lifted; True when there was any."""
 

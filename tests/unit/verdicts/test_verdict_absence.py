@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,3 +158,34 @@ async def test_its_own_clock_neither_shortens_nor_prolongs_a_verdict(
         assert denied(guard, "short")
         assert guard.standing([("user", "short")], mono_ms=59_000) is not None
         assert guard.standing([("user", "short")], mono_ms=61_000) is None
+
+
+async def test_a_full_table_is_filled_as_soon_as_everything_fits(site: Site) -> None:
+    guard = importlib.import_module("ostiary_guard").Replica(most=10, wall_ms=int(NOW * 1000))
+    given = [verdict(f"user-{number}", NOW) for number in range(13)]
+    site.store.put(given[:9], "ada", "", NOW)
+    async with site.streaming(guard) as kinds:
+        site.store.put(given[9:], "ada", "", NOW)
+        await until(lambda: guard.applied == 13)
+        assert [denied(guard, f"user-{number}") for number in (9, 10, 11, 12)] == [
+            True,
+            False,
+            False,
+            False,
+        ]
+        site.store.lift([given[0].id], "ada", "", NOW)
+        await until(lambda: guard.applied == 14)
+        await asyncio.sleep(1.5)
+        assert kinds.count("snapshot") == 1, "twelve do not fit into ten"
+        site.store.lift([given[1].id, given[2].id], "ada", "", NOW)
+        await until(lambda: denied(guard, "user-12"))
+        assert all(denied(guard, f"user-{number}") for number in range(3, 13))
+        assert kinds.count("snapshot") == 2
+        await asyncio.sleep(1.5)
+        assert kinds.count("snapshot") == 2, "and that is all"
+
+
+async def until(true: Callable[[], bool], seconds: float = 8.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110  another task makes it true
+            await asyncio.sleep(0.02)
