@@ -81,6 +81,8 @@ NO_VERDICT: Final = "refuse"
 """The effect of a refusal, or an end, that no verdict spoke: the reason says what did."""
 REASON_KEY: Final = "reason"
 SINCE_KEY: Final = "since"
+CONNECTION_KEY: Final = "connection"
+"""Of a connection that the guard closed: the id of its entry in the log."""
 RISK_KEY: Final = "risk"
 """The highest score, a number from 0 to 100; 0 where nothing scores."""
 

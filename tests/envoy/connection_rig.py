@@ -19,12 +19,13 @@ from pathlib import Path
 
 import guard_library
 from envoy_process import free_port, run
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from guard_control import Control
 from guard_origin import Origin, origin
 from guard_rig import Rig, Tree, cluster, manager, module, told
 from xds_certificates import Authority
 
+from ostiary.compiler.logs import CONNECTION, connection_log, line
 from ostiary.protos.messages import bootstrap
 from ostiary.protos.pool import pool
 
@@ -82,14 +83,19 @@ class Connections(Rig):
         text = self.envoy.admin("/stats?filter=^cluster.raw.upstream_cx_total$")
         return int(text.rpartition(":")[2])
 
+    def told(self) -> list[str]:
+        """What the control plane would be told of connections."""
+        file = self.folder / "told.log"
+        return file.read_text().splitlines() if file.exists() else []
+
     def closed(self, client: str) -> Tree:
         """The entry of the last connection from `client`, as soon as there is one."""
         end = time.monotonic() + 5
         file = self.folder / "connections.log"
         while time.monotonic() < end:
             lines = file.read_text().splitlines() if file.exists() else []
-            for line in reversed(lines):
-                entry: Tree = json.loads(line)
+            for text in reversed(lines):
+                entry: Tree = json.loads(text)
                 if client in (entry["client"], entry["peer"]):
                     return entry
             time.sleep(0.02)
@@ -180,13 +186,20 @@ def _listener(name: str, folder: Path, port: int, filters: list[Tree], turn: int
     if name in ("tls", "mini"):
         chain["transport_socket"] = _mutual_tls(folder)
     kind = f"{_EXTENSIONS}access_loggers.file.v3.FileAccessLog"
-    log = {"@type": kind, "path": str(folder / "connections.log")}
+    log: Tree = {"@type": kind, "path": str(folder / "connections.log")}
     log |= {"log_format": {"json_format": _LOG}}
+    told: Tree = {"@type": kind, "path": str(folder / "told.log")}
+    text = {"inline_string": line([], set(), CONNECTION) + "\n"}
+    told |= {"log_format": {"text_format_source": text}}
+    which = MessageToDict(connection_log().filter, descriptor_pool=pool())
     return {
         "name": name,
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
         "filter_chains": [chain | {"metadata": {"filter_metadata": {"turn": {"is": turn}}}}],
-        "access_log": [{"name": "file", "typed_config": log}],
+        "access_log": [
+            {"name": "all", "typed_config": log},
+            {"name": "told", "typed_config": told, "filter": which},
+        ],
     }
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import ssl
 import time
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import h2.events
 import pytest
@@ -13,6 +15,12 @@ from connection_churn import churn
 from connection_rig import STALE_AFTER, Connections, connection_rig, fresh_peer, fresh_source
 from guard_clients import Http2, Plain, close_all
 from guard_control import Held
+
+from ostiary.compiler.logs import DENIALS
+from ostiary.plan.native import read
+from ostiary.protos.messages import otlp, otlp_logs, otlp_service
+from ostiary.signals.export import export_request
+from ostiary.signals.parse import parse
 
 pytestmark = pytest.mark.envoy
 SOON = 0.5
@@ -64,6 +72,40 @@ def test_a_raw_connection_of_a_denied_address_is_reset(guard: Connections) -> No
     assert entry["details"] == entry["close"] == "ostiary.trust_denied"
     assert entry["trust"]["verdict"] == str(held.id)
     assert (entry["trust"]["effect"], entry["trust"]["reason"]) == ("deny", "stolen")
+
+
+def _entry(text: str) -> Any:
+    """As it reaches the control plane."""
+    entry = otlp_logs.LogRecord(body=otlp.AnyValue(string_value=text))
+    resource = otlp_logs.ResourceLogs(scope_logs=[otlp_logs.ScopeLogs(log_records=[entry])])
+    sent = otlp_service.ExportLogsServiceRequest(resource_logs=[resource])
+    found = export_request().FromString(sent.SerializeToString())
+    return found.resource_logs[0].scope_logs[0].log_records[0]
+
+
+def test_the_log_tells_of_connections_that_the_guard_closed_and_of_no_others(
+    guard: Connections,
+) -> None:
+    source = fresh_source()
+    Plain(guard.ports["tcp"], source=source).ask("/echo").answer().close()
+    guard.closed(source)
+    client = streaming(Plain(guard.ports["tcp"], source=source))
+    held = Held("ADDRESS", source)
+    guard.control.put(held)
+    client.until_closed()
+    refused(guard.ports["tcp"], source=source)
+    end = time.monotonic() + 5
+    while len(told := [one for one in guard.told() if source in one]) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    records = [parse(_entry(one), "spiffe://test/gateway/main", DENIALS) for one in told]
+    assert {(one.client, one.verdict, one.effect, one.reason) for one in records} == {
+        (source, str(held.id), "deny", "stolen")
+    }
+    assert {one.details for one in records} == {"ostiary.trust_denied"}
+    assert {one.code for one in records} == {0}
+    assert len({uuid.UUID(one.id) for one in records}) == 2
+    assert "closed the connection" in read(records[0]).sentence
 
 
 def test_a_range_reaches_every_raw_connection_in_it(guard: Connections) -> None:

@@ -34,7 +34,7 @@ from ostiary.proxy.ports import free_port
 pytestmark = pytest.mark.envoy
 STREAM = "/ostiary.verdicts.v1.Verdicts/Stream"
 _HOOK = re.compile(rb"(?<=\0)envoy_dynamic_module_on_[a-z0-9_]+(?=\0)")
-_OURS = re.compile(rb".*_on_(program|http_filter|early_header_mutation)_.*")
+_OURS = re.compile(rb".*_on_(program|http_filter|network_filter|early_header_mutation)_.*")
 
 
 @pytest.fixture

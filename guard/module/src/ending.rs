@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ostiary_verdicts::{Effect, Kind, Standing};
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::abi::{Http, Network};
 use crate::frames::close_frame;
@@ -146,8 +147,9 @@ pub(crate) fn break_off(http: &Http<'_>) {
     http.reply(status, if grpc { &headers } else { &[] }, b"", details);
 }
 
-/// The log of connections sees what the verdict is.
+/// The log of connections sees what the verdict is, under an id of its own: there is no request.
 pub(crate) fn note_connection(network: &Network<'_>, standing: &Standing) {
+    network.set_text(NAMESPACE, "connection", &uuid(&random_id()));
     network.set_text(NAMESPACE, "verdict", &uuid(&standing.verdict));
     network.set_text(NAMESPACE, "effect", standing.effect.word());
     network.set_text(NAMESPACE, "reason", &standing.reason);
@@ -215,6 +217,16 @@ fn length(bytes: &mut Vec<u8>, mut value: usize) {
         value >>= 7;
     }
     bytes.push(u8::try_from(value).unwrap_or(0));
+}
+
+/// A UUID of random bits (RFC 9562, version 4).
+fn random_id() -> [u8; 16] {
+    let mut id = [0; 16];
+    // Without randomness the entry is found by its verdict alone.
+    let _ = SystemRandom::new().fill(&mut id);
+    id[6] = (id[6] & 0x0f) | 0x40;
+    id[8] = (id[8] & 0x3f) | 0x80;
+    id
 }
 
 pub(crate) fn uuid(id: &[u8; 16]) -> String {

@@ -97,7 +97,7 @@ def fresh_request_id() -> hcm.RequestIDExtension:
 
 
 def network_filter(connections: hcm.HttpConnectionManager) -> listener.Filter:
-    """The one filter of a filter chain."""
+    """The filter that serves requests: the last one of a filter chain."""
     return listener.Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=pack(connections)
     )

@@ -15,12 +15,13 @@ from ostiary.compiler import mutations
 from ostiary.compiler.clusters import socket_address
 from ostiary.compiler.connections import fresh_request_id, manager, network_filter
 from ostiary.compiler.fetch import ads, ads_secret, seconds, transport_socket
-from ostiary.compiler.logs import decision_log
+from ostiary.compiler.logs import connection_log, decision_log
 from ostiary.compiler.resources import LISTENER, Resource, resource
 from ostiary.compiler.waf_log import waf_log
 from ostiary.features.blocked import waf_replies
 from ostiary.features.fragment import Filter, ListenerSite
 from ostiary.features.refusals import edge_replies, plain_replies
+from ostiary.features.roles import connection
 from ostiary.features.withdrawn import guard_replies
 from ostiary.plan.model import Gateway, Listener
 from ostiary.protos import pack
@@ -60,6 +61,8 @@ def https(front: Front) -> Resource:
             typed_config=pack(tls_inspector.TlsInspector()),
         )
     )
+    if front.site.guard:
+        made.access_log.append(connection_log())
     return resource(LISTENER, one.name, made, front.gateway.place)
 
 
@@ -104,9 +107,14 @@ def _listener(one: Listener, chains: Sequence[listener.FilterChain]) -> listener
 
 def _chain(front: Front, *, trusted: bool) -> listener.FilterChain:
     """One for everybody; with `trusted_proxies` another that believes their X-Forwarded-For."""
+    # Behind a trusted proxy are many clients: its address is none of theirs.
+    guarded = front.site.guard and not trusted
     made = listener.FilterChain(
         name="trusted" if trusted else "everybody",
-        filters=[network_filter(_manager(front, trusted=trusted))],
+        filters=[
+            *([connection(refuse=False)] if guarded else []),
+            network_filter(_manager(front, trusted=trusted)),
+        ],
         transport_socket=_tls(front.secrets),
         transport_socket_connect_timeout=seconds(_HANDSHAKE),
     )

@@ -24,6 +24,7 @@ from ostiary.protos.messages import (
 )
 from ostiary.wire import (
     ASSERTION_KEY,
+    CONNECTION_KEY,
     CREDENTIAL_KEY,
     EFFECT_KEY,
     JWT_METADATA,
@@ -74,6 +75,16 @@ GUARDED: Final = {
 }
 """With the guard: JSON of all that it said about the request, who asked (an array of the
 credential's kind and its `CLAIMS`, in one field instead of one for each), and what rules found."""
+CONNECTION: Final = {
+    **dict.fromkeys(GUARDED, ABSENT),
+    "id": f"%DYNAMIC_METADATA({TRUST_METADATA}:{CONNECTION_KEY})%",
+    "flags": GUARDED["flags"],
+    "details": "%CONNECTION_TERMINATION_DETAILS%",
+    "client": GUARDED["client"],
+    "peer": GUARDED["peer"],
+    "trust": GUARDED["trust"],
+}
+"""The same of a connection that the guard closed: no request, and an id that the guard gave it."""
 CLAIMS: Final = ("exp", "sub", "email", "groups", "host", "sid", "gv")
 CREDENTIALS: Final = {SESSION_KEY: "session", ASSERTION_KEY: "assertion", STALE_KEY: "expired"}
 """Metadata key -> what the log calls a credential; its name stands before its claims."""
@@ -108,6 +119,11 @@ def decision_log(
         _stream(DENIALS, refused, denials, flush=0.1),
         _stream(ALLOWS, passed, allows, flush=1.0),
     ]
+
+
+def connection_log() -> accesslog.AccessLog:
+    """Connections that the guard closed stand among the refusals; no other connection is logged."""
+    return _stream(DENIALS, _trust(denied=True), line([], set(), CONNECTION), flush=0.1)
 
 
 def line(credentials: Sequence[str], without: set[str], known: Mapping[str, str] = REQUEST) -> str:

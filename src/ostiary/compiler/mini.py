@@ -14,7 +14,7 @@ from typing import Final
 from ostiary.compiler.clusters import mini_cluster, mini_endpoints, only_tls_1_3, socket_address
 from ostiary.compiler.connections import fresh_request_id, manager, network_filter
 from ostiary.compiler.fetch import bundle, seconds, svid, transport_socket
-from ostiary.compiler.logs import decision_log
+from ostiary.compiler.logs import connection_log, decision_log
 from ostiary.compiler.mutations import AUTHORITY_HEADER
 from ostiary.compiler.resources import LISTENER, Resource, resource
 from ostiary.compiler.slots import slot_resource
@@ -22,6 +22,7 @@ from ostiary.compiler.spelling import cluster_name
 from ostiary.features import assertion
 from ostiary.features.fragment import Filter, Stage
 from ostiary.features.refusals import mini_replies
+from ostiary.features.roles import connection
 from ostiary.features.withdrawn import mini_guard_replies
 from ostiary.plan.model import MiniGateway, Service
 from ostiary.protos.messages import core, hcm, listener, route, tls, wkt
@@ -77,7 +78,10 @@ def _listener(
     connections.access_log.extend(decision_log(ASSERTION_KEY, guard=site.guard))
     chain = listener.FilterChain(
         name="mutual-tls",
-        filters=[network_filter(connections)],
+        filters=[
+            *([connection(refuse=True)] if site.guard else []),
+            network_filter(connections),
+        ],
         transport_socket=_mutual_tls(),
         transport_socket_connect_timeout=seconds(5),
     )
@@ -85,6 +89,7 @@ def _listener(
         name=LISTENER_NAME,
         address=socket_address(mini.address, mini.port),
         filter_chains=[chain],
+        access_log=[connection_log()] if site.guard else [],
         per_connection_buffer_limit_bytes=wkt.UInt32Value(value=_BUFFER),
         enable_reuse_port=wkt.BoolValue(value=False),
     )

@@ -13,7 +13,16 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ostiary.protos import pack
-from ostiary.protos.messages import core, early_module, module, module_filter, route, wkt
+from ostiary.protos.messages import (
+    core,
+    early_module,
+    listener,
+    module,
+    module_filter,
+    module_network,
+    route,
+    wkt,
+)
 
 MODULE: Final = "ostiary_guard"
 """`libostiary_guard.so`."""
@@ -36,6 +45,8 @@ class Role(StrEnum):
     """Looks at heads and answers for attacks; holds the rule sets."""
     WAF_BODY = "waf_body"
     """Looks at the bodies of requests for attacks."""
+    CONNECTION = "connection"
+    """Below HTTP: closes the connections of a denied workload or address."""
     SCOPE = "scope"
     """Writes the scope of a request's host before anything reads the request."""
 
@@ -68,6 +79,18 @@ def early(role: Role, config: Mapping[str, Any]) -> core.TypedExtensionConfig:
         early_header_mutation_config=_text(config),
     )
     return core.TypedExtensionConfig(name=f"ostiary.{role}", typed_config=pack(mutation))
+
+
+def connection(*, refuse: bool) -> listener.Filter:
+    """Stands before what serves requests, where the other end's address is the client's own.
+
+    `refuse`: who is denied gets no connection at all, instead of an answer in words.
+    """
+    told = {"carries": "http", "address": True, "refuse": refuse}
+    made = module_network.DynamicModuleNetworkFilter(
+        dynamic_module_config=library(), filter_name=Role.CONNECTION, filter_config=_text(told)
+    )
+    return listener.Filter(name=f"ostiary.{Role.CONNECTION}", typed_config=pack(made))
 
 
 def _text(config: Mapping[str, Any]) -> wkt.Any:

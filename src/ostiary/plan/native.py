@@ -103,6 +103,8 @@ def _guard(record: DecisionRecord, details: str) -> Native:
         return Native(Stage.LIMITS, f"{verdict} allows fewer requests than were made", lift)
     if record.effect == "step-up":
         return Native(Stage.TRUST, f"{verdict} asks for another sign-in", "sign in again")
+    if not record.method:
+        return Native(Stage.TRUST, f"trust was withdrawn: {verdict} closed the connection", lift)
     refused = details.startswith(_GUARD) and record.code >= FIRST_ERROR
     did = "refused the request" if refused else "ended what was already on its way"
     again = "sign in again" if details == "ostiary.session_ended" else lift

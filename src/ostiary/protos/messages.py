@@ -43,6 +43,7 @@ PACKAGES: Final = {
     "metrics": "envoy.config.metrics.v3",
     "module": "envoy.extensions.dynamic_modules.v3",
     "module_filter": "envoy.extensions.filters.http.dynamic_modules.v3",
+    "module_network": "envoy.extensions.filters.network.dynamic_modules.v3",
     "mutation_rules": "envoy.config.common.mutation_rules.v3",
     "network_inputs": "envoy.extensions.matching.common_inputs.network.v3",
     "otlp": "opentelemetry.proto.common.v1",

@@ -107,6 +107,25 @@ def test_a_mini_gateway_tells_the_guard_what_the_service_says() -> None:
     assert before.resources[LISTENER] == view.resources[LISTENER], "another word drains nothing"
 
 
+def chains(view: View) -> dict[str, list[str]]:
+    """Name of each filter chain -> its filters."""
+    listeners: list[Any] = [message_of(one) for one in view.resources[LISTENER].values()]
+    found = [chain for one in listeners for chain in one.filter_chains]
+    return {chain.name: [one.name for one in chain.filters] for chain in found}
+
+
+def test_connections_are_looked_after_before_anything_is_read_of_them() -> None:
+    guard, http = "ostiary.connection", "envoy.filters.network.http_connection_manager"
+    made = site()
+    main = dataclasses.replace(made.gateways[MAIN], trusted_proxies=("192.0.2.1",))
+    made = dataclasses.replace(made, gateways={MAIN: main})
+    views = compiled(made).views
+    assert chains(views[MINI]) == {"mutual-tls": [guard, http]}
+    # The address of a trusted proxy is not the client's.
+    assert chains(views[EDGE]) == {"trusted": [http], "everybody": [guard, http]}
+    assert chains(compile_plan(made, WORLD).views[MINI]) == {"mutual-tls": [http]}
+
+
 def _tampered(view: View, kind: str, change: Any) -> View:
     """`view` with every message of one kind changed."""
     group = {}

@@ -36,6 +36,12 @@ def test_a_refusal_names_the_verdict_and_who_can_say_more() -> None:
     assert told.doubt == ""
 
 
+def test_a_connection_that_was_closed_is_told_as_one() -> None:
+    told = said(code=0, details="ostiary.trust_denied", method="", path="", host="", **VERDICT)
+    assert told.outcome is Outcome.REFUSED
+    assert "the verdict v-1 (device-lost) closed the connection" in told.sentence
+
+
 def test_a_stream_that_was_ended_is_no_success() -> None:
     told = said(code=200, details="via_upstream", **VERDICT)
     assert told.outcome is Outcome.REFUSED

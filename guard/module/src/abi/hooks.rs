@@ -290,6 +290,8 @@ macro_rules! unused {
     };
 }
 
+pub(super) use unused;
+
 unused! {
     envoy_dynamic_module_on_http_filter_http_callout_done(
         *mut c_void, *const c_void, u64, u32, *const c_void, usize, *const c_void, usize);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::ptr;
 
 use super::calls::{self, Bytes, Given};
-use super::hooks::{caught, text};
+use super::hooks::{caught, text, unused};
 use super::{Level, Scheduler, log};
 use crate::connection::{Connection, ConnectionSettings};
 
@@ -257,4 +257,14 @@ extern "C" fn envoy_dynamic_module_on_network_filter_write(
     _end: bool,
 ) -> u32 {
     CONTINUE
+}
+
+unused! {
+    envoy_dynamic_module_on_network_filter_config_scheduled(*mut c_void, *const c_void, u64);
+    envoy_dynamic_module_on_network_filter_http_callout_done(
+        *mut c_void, *const c_void, u64, u32, *const c_void, usize, *const c_void, usize);
+    envoy_dynamic_module_on_network_filter_above_write_buffer_high_watermark(
+        *mut c_void, *const c_void);
+    envoy_dynamic_module_on_network_filter_below_write_buffer_low_watermark(
+        *mut c_void, *const c_void);
 }
