@@ -81,7 +81,17 @@ class LivePage(threading.Thread):
 def test_a_verdict_ends_the_live_page_and_says_why(demo: Demo, editor: Person) -> None:
     page = LivePage.of(editor)
     assert page.opened.wait(10)
-    said = demo.cli("verdict", "put", "user", "editor", "--reason", "left-company")
+    put = (
+        "verdict",
+        "put",
+        "user",
+        "editor",
+        "--reason",
+        "left-company",
+        "--why",
+        "gone since May",
+    )
+    said = demo.cli(*put)
     assert "enforced at 2 of 2 gateways" in said.stderr
     page.join(5)
     assert not page.is_alive()
@@ -91,7 +101,11 @@ def test_a_verdict_ends_the_live_page_and_says_why(demo: Demo, editor: Person) -
     assert refused.status_code == 403
     assert "left-company" in refused.text
     explained = demo.cli("explain", refused.headers["x-ostiary-decision"]).stdout
-    assert said.stdout.strip() in explained
+    verdict = said.stdout.strip()
+    assert f"by administrator, who said: gone since May; it holds; `ostiary audit {verdict}`" in (
+        " ".join(explained.split())
+    )
+    assert "gone since May" in demo.cli("audit", verdict).stdout
     with contextlib.closing(Person(demo)) as again:
         assert again.sign_in("editor").status_code == 403
     demo.cli("verdict", "lift", "user", "editor")

@@ -36,7 +36,7 @@ from ostiary.identity.model import Account
 from ostiary.language.nearest import did_you_mean
 from ostiary.login.passwords import hash_password
 from ostiary.plan.effective import Effective, effective, route_names
-from ostiary.plan.explain import Explanation, explain_all
+from ostiary.plan.explain import Deed, Explanation, explain_all
 from ostiary.plan.model import Gateway, Plan
 from ostiary.plan.policy import PolicyRecord, load
 from ostiary.plan.record import DecisionRecord
@@ -51,6 +51,8 @@ TOKEN_LIFE = 600.0
 """Seconds a join token is good for; `authority` counts the same."""
 LOG_PATIENCE = 1.5
 """Seconds a proxy may hold back log entries before it sends them together."""
+_DEEDS = 50
+"""Entries of the audit log that are read about one verdict."""
 _PATIENCE = 5.0
 """Seconds that a status waits for the store."""
 SHORTEST_PASSWORD = 8
@@ -174,7 +176,11 @@ class Admin:
         return JoinToken(found[0], ticket.dump(), time.time() + TOKEN_LIFE, where)
 
     def _explain(self, decision: str) -> tuple[Explanation, ...]:
-        return explain_all(self.decisions_store.find(decision), self._policy)
+        return explain_all(self.decisions_store.find(decision), self._policy, self._deeds)
+
+    def _deeds(self, verdict: str) -> Sequence[Deed]:
+        found = self.guards.verdicts.audit(_DEEDS, verdict)
+        return [Deed(one.time, one.who, one.deed, one.why) for one in found]
 
     def _policy(self, content: str) -> PolicyRecord | None:
         text = self.revisions.policy(content)

@@ -61,6 +61,7 @@ def show(one: dict[str, Any]) -> None:
     terminal.field("decided by", one["decided_by"])
     terminal.field("why", one["sentence"])
     looked_at = [f"{item['name']}: {item['value']}" for item in one["inputs"]]
+    terminal.field("withdrawn", one["withdrawn"])
     terminal.field("looked at", "; ".join(looked_at))
     for number, missing in enumerate(one["missing"]):
         label = "missing" if number == 0 else "or"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -50,6 +51,16 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """One entry of the audit log about a verdict, the newest first where there are several."""
+
+    time: float
+    who: str
+    deed: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """One record in words. An empty string means that there is nothing to say."""
 
@@ -74,6 +85,8 @@ class Explanation:
     policy: str
     place: str
     """Where the route is written."""
+    withdrawn: str
+    """Since when the verdict that refused holds, who gave it and why: for administrators only."""
     doubt: str
     """Set when the log and `decide` disagree, or the policy record is gone."""
 
@@ -102,18 +115,24 @@ _OUTCOMES: Final = {
 
 
 def explain_all(
-    records: Sequence[DecisionRecord], find: Callable[[str], PolicyRecord | None]
+    records: Sequence[DecisionRecord],
+    find: Callable[[str], PolicyRecord | None],
+    deeds: Callable[[str], Sequence[Deed]] = lambda _verdict: (),
 ) -> tuple[Explanation, ...]:
     """All records of one decision id in words, the edge's first; empty: not recorded.
 
     `find` gives the policy record of a hash. A mini gateway names none: its rules are the
-    service's level of the policy that the edge asked.
+    service's level of the policy that the edge asked. `deeds` gives the audit log of a verdict.
     """
     edge_first = sorted(records, key=is_mini_gateway)
     policies = {record.policy: find(record.policy) for record in edge_first if record.policy}
     asked = next((policies[record.policy] for record in edge_first if record.policy), None)
     return tuple(
-        explain(record, policies[record.policy] if record.policy else _beside(record, asked))
+        explain(
+            record,
+            policies[record.policy] if record.policy else _beside(record, asked),
+            deeds(record.verdict) if record.verdict else (),
+        )
         for record in edge_first
     )
 
@@ -122,8 +141,13 @@ def _beside(record: DecisionRecord, asked: PolicyRecord | None) -> PolicyRecord 
     return asked if is_mini_gateway(record) else None
 
 
-def explain(record: DecisionRecord, policy: PolicyRecord | None) -> Explanation:
-    """`record` in words. `policy` is what `record.policy` names; None: it is not in the store."""
+def explain(
+    record: DecisionRecord, policy: PolicyRecord | None, deeds: Sequence[Deed] = ()
+) -> Explanation:
+    """`record` in words. `policy` is what `record.policy` names; None: it is not in the store.
+
+    `deeds` are what the audit log has about the verdict that `record` names.
+    """
     native = read(record)
     levels = _levels(record, policy)
     decision = _decide(record, policy, levels)
@@ -143,6 +167,7 @@ def explain(record: DecisionRecord, policy: PolicyRecord | None) -> Explanation:
         record.route,
         record.policy,
         policy.place if policy else "",
+        _withdrawn(record, deeds),
         _doubt(record, policy, native, decision),
     )
 
@@ -195,6 +220,30 @@ def _refusal(decision: Deny) -> str:
         return f"no rule of {decision.level} allows this request"
     matched = f": {decision.missing[0].condition}" if decision.missing else ""
     return f"a `deny` of {decision.level} matched{matched}"
+
+
+def _withdrawn(record: DecisionRecord, deeds: Sequence[Deed]) -> str:
+    """The put that the request met, and what became of the verdict since."""
+    if not record.verdict:
+        return ""
+    more = f"`ostiary audit {record.verdict}` shows all of it"
+    put = next((one for one in deeds if one.deed == "put"), None)
+    if put is None:
+        return f"the audit log does not go back to this verdict; {more}"
+    why = f", who said: {put.why}" if put.why else ""
+    newest = deeds[0]
+    now = "it holds" if newest.deed == "put" else f"over since {_utc(newest.time)}, {_end(newest)}"
+    return f"since {_utc(put.time)}, by {put.who}{why}; {now}; {more}"
+
+
+def _end(newest: Deed) -> str:
+    if newest.deed == "expire":
+        return "when its time was up"
+    return f"lifted by {newest.who}" + (f", who said: {newest.why}" if newest.why else "")
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _looked_at(

@@ -98,7 +98,7 @@ def _guard(record: DecisionRecord, details: str) -> Native:
     if details in _GUARDS:
         return _GUARDS[details]
     verdict = f"the verdict {record.verdict} ({record.reason or 'without a reason'})"
-    lift = "`ostiary verdict list` says who gave it, and when; lift it, or wait until it is over"
+    lift = "`ostiary verdict lift` takes it back; else wait until it is over"
     if record.effect == "limit":
         return Native(Stage.LIMITS, f"{verdict} allows fewer requests than were made", lift)
     if record.effect == "step-up":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from test_explain import record
 
-from ostiary.plan.explain import Outcome, explain
+from ostiary.plan.explain import Deed, Outcome, explain, explain_all
 from ostiary.plan.native import Stage
 from ostiary.plan.policy import PolicyRecord
 from ostiary.policy.rules import Effect, Level, Rule
@@ -31,7 +31,7 @@ def test_a_refusal_names_the_verdict_and_who_can_say_more() -> None:
     told = said(code=403, details="ostiary.trust_denied", **VERDICT)
     assert (told.outcome, told.decided_by) == (Outcome.REFUSED, Stage.TRUST)
     assert "the verdict v-1 (device-lost) refused the request" in told.sentence
-    assert "ostiary verdict list" in told.remedy
+    assert "ostiary verdict lift" in told.remedy
     assert ("verdict", "v-1") in {(one.name, one.value) for one in told.inputs}
     assert told.doubt == ""
 
@@ -102,3 +102,35 @@ def test_a_grpc_refusal_without_a_verdict_has_its_words_though_envoy_has_none(
     assert (told.outcome, told.decided_by) == (Outcome.REFUSED, stage)
     assert words in told.sentence
     assert told.doubt == ""
+
+
+GIVEN = Deed(1_795_600_800.0, "administrator", "put", "laptop was stolen")
+
+
+@pytest.mark.parametrize(
+    ("deeds", "words"),
+    [
+        ((GIVEN,), ["since 2026-11-25 10:00:00 UTC", "by administrator", "stolen", "it holds"]),
+        (
+            (Deed(1_795_604_400.0, "ada", "lift", "found again"), GIVEN),
+            ["since 2026-11-25 10:00:00 UTC", "over since 2026-11-25 11:00:00", "by ada", "found"],
+        ),
+        (
+            (Deed(1_795_604_400.0, "ostiary", "expire", "its time was over"), GIVEN),
+            ["over since 2026-11-25 11:00:00 UTC, when its time was up"],
+        ),
+        ((), ["does not go back to this verdict"]),
+    ],
+)
+def test_an_administrator_is_told_since_when_by_whom_and_where_to_read_on(
+    deeds: tuple[Deed, ...], words: list[str]
+) -> None:
+    refused = record(policy=POLICY.hash, code=403, details="ostiary.trust_denied", **VERDICT)
+    told = explain(refused, POLICY, deeds)
+    assert told.withdrawn.endswith("`ostiary audit v-1` shows all of it")
+    for word in words:
+        assert word in told.withdrawn
+
+
+def test_without_a_verdict_nothing_was_withdrawn() -> None:
+    assert explain_all([record()], lambda _: POLICY, lambda _: (GIVEN,))[0].withdrawn == ""
