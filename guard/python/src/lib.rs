@@ -23,6 +23,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("CORE", ostiary_waf::CORE)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

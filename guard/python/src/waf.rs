@@ -136,6 +136,7 @@ fn described<'py>(
     made.set_item("paranoia", level.unwrap_or(0))?;
     made.set_item("file", rule.file)?;
     made.set_item("line", rule.line)?;
+    made.set_item("backtracks", rule.backtracks)?;
     Ok(made)
 }
 

@@ -55,7 +55,16 @@ def test_rules_say_what_they_are() -> None:
     assert rule["paranoia"] == 2
 
 
+def test_the_core_pack_can_be_read_and_patterns_that_backtrack_are_told() -> None:
+    (linear, bounded) = waf.RuleSet([("own.conf", RULE + BACKTRACKS)]).rules
+    assert (linear["backtracks"], bounded["backtracks"]) == (False, True)
+    core = waf.RuleSet([("core.conf", waf.CORE)]).rules
+    assert core == waf.RuleSet(core=True).rules
+    assert not any(rule["backtracks"] for rule in core)
+
+
 RULE = (
     'SecRule ARGS "@contains evil" "id:7,phase:2,deny,status:403,msg:\'evil\','
     "tag:'own',tag:'paranoia-level/2'\"\n"
 )
+BACKTRACKS = 'SecRule ARGS "@rx (a)\\1" "id:8,phase:2,pass"\n'

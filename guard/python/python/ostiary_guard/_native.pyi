@@ -8,6 +8,8 @@ Keys are pairs of a kind (`user`, `session`, `device`, `workload`, `address`, `a
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
+CORE: Final[str]
+"""The core pack as it is written, in SecLang."""
 __version__: Final[str]
 
 @final
@@ -162,7 +164,7 @@ class RuleSet:
         """Every rule, whatever its paranoia level.
 
         Each has `id`, `message`, `tags`, `phase`, `severity`, `logged`, `paranoia` (0 for none),
-        `file` and `line`.
+        `file`, `line` and `backtracks`: a pattern of it runs with a step bound.
         """
     def __len__(self) -> int: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ostiary_guard._native import (
+    CORE,
     Match,
     Outcome,
     Plan,
@@ -11,4 +12,4 @@ from ostiary_guard._native import (
     target_fault,
 )
 
-__all__ = ["Match", "Outcome", "Plan", "RuleFaults", "RuleSet", "target_fault"]
+__all__ = ["CORE", "Match", "Outcome", "Plan", "RuleFaults", "RuleSet", "target_fault"]

@@ -79,6 +79,11 @@ impl Pattern {
         })))
     }
 
+    /// Whether no linear engine can run it.
+    pub fn backtracks(&self) -> bool {
+        matches!(self.0.machine, Machine::Bounded(_))
+    }
+
     /// The pattern as a tree, for what it requires; nothing for backtracking ones.
     pub fn tree(&self) -> Option<Hir> {
         matches!(self.0.machine, Machine::Linear(_))

@@ -24,6 +24,7 @@ use rule::Rule;
 use settings::{Mode, Settings};
 use texts::Texts;
 
+use crate::operators::Operator;
 use crate::seclang::template::Template;
 use crate::seclang::variable::Variable;
 use crate::seclang::{Fault, RuleSet};
@@ -94,6 +95,8 @@ pub struct RuleInfo<'a> {
     pub file: &'a str,
     /// The line it starts at, from 1.
     pub line: usize,
+    /// Whether a pattern of it runs with a step bound, for no linear engine can run it.
+    pub backtracks: bool,
 }
 
 /// A compiled rule set; shared by all requests of all threads.
@@ -180,6 +183,9 @@ impl Plan {
             logged: rule.log,
             file: &self.files[rule.at.0],
             line: rule.at.1,
+            backtracks: rule.links.iter().any(|link| {
+                matches!(&link.operator, Some(Operator::Pattern(one)) if one.backtracks())
+            }),
         }
     }
 }

@@ -1,0 +1,18 @@
+"""`ostiary waf`: rules that look into requests, asked without any gateway."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from ostiary.cli.waf.ask import ask
+from ostiary.cli.waf.lint import lint
+from ostiary.cli.waf.rule_explain import explain
+
+app = App(
+    name="waf",
+    help_epilogue="",
+    help="Rules that look into requests: test, explain and lint them, without any gateway.",
+)
+app.command(ask, name="test")
+for _command in (explain, lint):
+    app.command(_command)
