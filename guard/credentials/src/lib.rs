@@ -16,5 +16,5 @@ mod token;
 pub use cache::{Known, TokenCache};
 pub use reason::Reason;
 pub use sign::{TRUST_TYPE, TrustSigner};
-pub use structs::wrap;
+pub use structs::{of_map, wrap};
 pub use token::{Claims, LONGEST_TOKEN, Terms, Verified, Verifier};

@@ -12,7 +12,9 @@ pub fn wrap(key: &str, inner: &[u8]) -> Vec<u8> {
     made
 }
 
-pub(crate) fn of_map(map: &Map<String, Value>) -> Vec<u8> {
+/// The fields of `map`, as a serialised Struct.
+#[must_use]
+pub fn of_map(map: &Map<String, Value>) -> Vec<u8> {
     let mut made = Vec::new();
     for (key, value) in map {
         entry(&mut made, key, &of_value(value));

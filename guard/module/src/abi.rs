@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod bodies;
 mod calls;
 mod config;
 mod hooks;
@@ -14,9 +15,12 @@ mod network;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
+pub(crate) use bodies::{AfterBody, AfterHeaders, Body};
 use calls::{Bytes, Given, HeaderOut, Pair};
 pub(crate) use config::{Config, ConfigScheduler, Early};
 pub(crate) use network::{Close, Network};
+
+use crate::roles::Route;
 
 /// The version of the ABI in Envoy 1.40, NUL-terminated as Envoy wants it.
 pub(crate) const ABI_VERSION: &std::ffi::CStr = c"v0.2.0";
@@ -37,6 +41,8 @@ pub(crate) enum Headers {
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub(crate) enum Attribute {
+    /// `request.protocol`: `HTTP/1.1`, `HTTP/2`.
+    Protocol = 10,
     /// `source.address`: the client's address after X-Forwarded-For, with its port.
     SourceAddress = 24,
     /// `connection.uri_san_peer_certificate`.
@@ -200,12 +206,12 @@ impl<'a> Http<'a> {
     }
 
     /// The in-module settings of the route, as the hook that made them returned them.
-    pub(crate) fn route_settings<T>(&self) -> Option<&'a T> {
-        // SAFETY: what is returned was made by `per_route_config_new` as a `Box<T>` for this very
-        // filter, and lives as long as the route, which outlives the hook.
+    pub(crate) fn route_settings(&self) -> Option<&'a Route> {
+        // SAFETY: what is returned was made by `per_route_config_new` as a `Box<Route>`, and lives as
+        // long as the route, which outlives the hook.
         unsafe {
             calls::envoy_dynamic_module_callback_get_most_specific_route_config(self.raw)
-                .cast::<T>()
+                .cast::<Route>()
                 .as_ref()
         }
     }
@@ -268,17 +274,19 @@ impl<'a> Http<'a> {
     /// The pieces of the answer's body that are just passing.
     pub(crate) fn response_chunks(&self) -> Vec<&'a [u8]> {
         const RECEIVED_RESPONSE_BODY: u32 = 2;
+        self.pieces(RECEIVED_RESPONSE_BODY)
+    }
+
+    fn pieces(&self, kind: u32) -> Vec<&'a [u8]> {
         // SAFETY: Envoy says how many there are and fills exactly those; they live within this hook.
         unsafe {
-            let count = calls::envoy_dynamic_module_callback_http_get_body_chunks_size(
-                self.raw,
-                RECEIVED_RESPONSE_BODY,
-            );
+            let count =
+                calls::envoy_dynamic_module_callback_http_get_body_chunks_size(self.raw, kind);
             let mut found = vec![Bytes::EMPTY; count];
             let there = count > 0
                 && calls::envoy_dynamic_module_callback_http_get_body_chunks(
                     self.raw,
-                    RECEIVED_RESPONSE_BODY,
+                    kind,
                     found.as_mut_ptr(),
                 );
             if !there {

@@ -8,6 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::abi::{Http, Network};
 use crate::frames::close_frame;
 use crate::live::speaks_grpc;
+use crate::waf::Stop;
 
 /// The metadata namespace in which the log, the local replies and the rules find the verdict.
 const NAMESPACE: &str = "ostiary.trust";
@@ -31,6 +32,8 @@ pub(crate) enum Refusal {
     Full,
     /// Two cookies of ours of one name.
     Twice,
+    /// The firewall stops it.
+    Firewall(Stop),
     /// A fault of the guard itself.
     Failed,
 }
@@ -48,6 +51,7 @@ impl Refusal {
             Self::Stale => (503, "14", "ostiary.trust_stale"),
             Self::Full => (503, "14", "ostiary.trust_full"),
             Self::Twice => (400, "3", "ostiary.cookies_twice"),
+            Self::Firewall(stop) => stop.codes(),
             Self::Failed => (500, "13", "ostiary.guard_failed"),
         }
     }
@@ -59,6 +63,7 @@ impl Refusal {
             Self::Stale => Some("trust-stale"),
             Self::Full => Some("trust-full"),
             Self::Twice => Some("cookies-twice"),
+            Self::Firewall(stop) => Some(stop.word()),
             Self::Failed => Some("guard-failed"),
         }
     }
@@ -130,7 +135,7 @@ pub(crate) fn refuse(http: &Http<'_>, grpc: bool, refusal: &Refusal) {
             let seconds = seconds.to_string();
             http.reply(status, &[("retry-after", seconds.as_bytes())], b"", details);
         }
-        Refusal::Stale | Refusal::Full => {
+        Refusal::Stale | Refusal::Full | Refusal::Firewall(Stop::Busy) => {
             http.reply(status, &[("retry-after", b"5")], b"", details);
         }
         _ => http.reply(status, &[], b"", details),

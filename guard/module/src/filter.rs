@@ -13,7 +13,7 @@ use crate::hygiene;
 use crate::live::{Live, speaks_grpc};
 use crate::process::{Process, process};
 use crate::provoked;
-use crate::roles::{Role, RouteSettings, Then, Trust};
+use crate::roles::{Role, Route, RouteSettings, Then, Trust};
 use crate::told;
 
 /// Envoy calls hooks within hooks and destroys a stream in the middle of one: hooks share it.
@@ -57,7 +57,10 @@ impl Filter {
     }
 
     fn route<'a>(&'a self, http: &Http<'a>) -> &'a RouteSettings {
-        http.route_settings().unwrap_or(self.role.route())
+        match http.route_settings() {
+            Some(Route::Trust(route)) => route,
+            _ => self.role.route(),
+        }
     }
 
     fn admit(&self, http: &Http<'_>, route: &RouteSettings) -> Result<(), Refusal> {
@@ -94,7 +97,7 @@ impl Filter {
                 });
                 self.stand(http, process, route, &asking)
             }
-            Role::Verdicts(_) => Ok(()),
+            Role::Verdicts(_) | Role::WafHead(_) | Role::WafBody => Ok(()),
         }
     }
 

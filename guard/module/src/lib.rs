@@ -21,6 +21,8 @@ mod process;
 mod provoked;
 mod roles;
 mod scope;
+mod stage;
 mod stream;
 mod told;
 mod trusting;
+mod waf;

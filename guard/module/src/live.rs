@@ -240,7 +240,7 @@ pub(crate) fn speaks_grpc(http: &Http<'_>) -> bool {
 }
 
 /// As Envoy's own filters see it: gRPC-Web is plain HTTP to them.
-fn is_grpc(kind: &[u8]) -> bool {
+pub(crate) fn is_grpc(kind: &[u8]) -> bool {
     let rest = kind.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }

@@ -1,5 +1,7 @@
 //! What a filter of each name does, and the settings it reads.
 
+use std::sync::Arc;
+
 use ostiary_policy::Levels;
 use serde::Deserialize;
 
@@ -59,6 +61,23 @@ pub(crate) struct AddressSettings {
     pub route: RouteSettings,
 }
 
+/// What a route says to one filter.
+pub(crate) enum Route {
+    Trust(RouteSettings),
+    Firewall(Arc<crate::waf::Route>),
+}
+
+impl Route {
+    pub(crate) fn read(role: &str, text: &str) -> Result<Self, String> {
+        match role {
+            "waf_head" | "waf_body" => {
+                crate::waf::Route::read(text, role == "waf_head").map(Self::Firewall)
+            }
+            _ => RouteSettings::read(text).map(Self::Trust),
+        }
+    }
+}
+
 static NOTHING: RouteSettings = RouteSettings {
     host: String::new(),
     cookies: false,
@@ -76,6 +95,8 @@ pub(crate) enum Role {
     Who(Box<crate::credential::Who>),
     Handover(Box<crate::credential::Handover>),
     Assertion(Box<crate::credential::Assertion>),
+    WafHead(Box<crate::waf::HeadRole>),
+    WafBody,
 }
 
 impl Role {
@@ -92,6 +113,10 @@ impl Role {
             }
             "assertion" => crate::credential::Assertion::read(settings)
                 .map(|one| Self::Assertion(Box::new(one))),
+            "waf_head" => {
+                crate::waf::HeadRole::read(settings).map(|one| Self::WafHead(Box::new(one)))
+            }
+            "waf_body" => crate::waf::check_body_settings(settings).map(|()| Self::WafBody),
             other => Err(format!("there is no role {other:?}")),
         }
     }

@@ -105,6 +105,7 @@ impl VerdictStream {
             "connections": process.connections.load(Ordering::Relaxed),
             "cuts": process.cuts(),
             "cached_tokens": crate::credential::remembered(),
+            "waf": crate::waf::state(),
         });
         drop(session);
         let kind: [(&str, &[u8]); 1] = [("content-type", b"application/json")];

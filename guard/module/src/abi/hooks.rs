@@ -7,14 +7,13 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::calls::Bytes;
-use super::{ABI_VERSION, Config, Http, Level, log};
+use super::{ABI_VERSION, AfterBody, AfterHeaders, Config, Http, Level, log};
 use crate::ending::{Refusal, break_off, refuse};
-use crate::filter::Filter;
 use crate::live::speaks_grpc;
-use crate::roles::{Role, RouteSettings};
+use crate::roles::{Role, Route};
+use crate::stage::Stage;
 
 const CONTINUE: u32 = 0;
-const STOP: u32 = 1;
 
 /// What a hook is worth when it panicked, with a line in the log.
 pub(super) fn caught<T>(hook: &str, otherwise: impl FnOnce() -> T, body: impl FnOnce() -> T) -> T {
@@ -32,11 +31,11 @@ pub(super) fn caught<T>(hook: &str, otherwise: impl FnOnce() -> T, body: impl Fn
 ///
 /// # Safety
 /// Envoy hands out the pointer of a live filter.
-unsafe fn filter(raw: *const c_void) -> Option<Arc<Filter>> {
+unsafe fn filter(raw: *const c_void) -> Option<Arc<Stage>> {
     if raw.is_null() {
         return None;
     }
-    let raw = raw.cast::<Filter>();
+    let raw = raw.cast::<Stage>();
     // SAFETY: made by Arc::into_raw, and not destroyed yet.
     unsafe {
         Arc::increment_strong_count(raw);
@@ -90,27 +89,25 @@ extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(
     name: Bytes,
     settings: Bytes,
 ) -> *const c_void {
-    caught(
-        "per_route_config_new",
-        ptr::null,
-        || match RouteSettings::read(&text(settings)) {
+    caught("per_route_config_new", ptr::null, || {
+        let name = text(name);
+        match Route::read(&name, &text(settings)) {
             Ok(route) => Box::into_raw(Box::new(route)).cast_const().cast(),
             Err(fault) => {
-                let name = text(name);
                 log(
                     Level::Error,
                     &format!("ostiary guard: route settings of {name}: {fault}"),
                 );
                 ptr::null()
             }
-        },
-    )
+        }
+    })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(raw: *const c_void) {
     // SAFETY: made by per_route_config_new, and destroyed once.
-    drop(unsafe { Box::from_raw(raw.cast_mut().cast::<RouteSettings>()) });
+    drop(unsafe { Box::from_raw(raw.cast_mut().cast::<Route>()) });
 }
 
 #[unsafe(no_mangle)]
@@ -120,7 +117,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_new(
 ) -> *const c_void {
     caught("filter_new", ptr::null, || {
         // SAFETY: the configuration outlives its filters.
-        let made = Filter::new(unsafe { role(config) });
+        let made = Stage::new(unsafe { role(config) });
         // Hooks of one stream run on one thread; the count may fall to zero on another.
         #[allow(clippy::arc_with_non_send_sync)]
         Arc::into_raw(Arc::new(made)).cast()
@@ -133,50 +130,66 @@ extern "C" fn envoy_dynamic_module_on_http_filter_destroy(raw: *const c_void) {
         return;
     }
     // SAFETY: made by filter_new, and destroyed once.
-    let filter = unsafe { Arc::from_raw(raw.cast::<Filter>()) };
+    let filter = unsafe { Arc::from_raw(raw.cast::<Stage>()) };
     caught("filter_destroy", || (), || filter.over());
     caught("filter_destroy", || (), || drop(filter));
+}
+
+/// What a request's hook is worth, and a refusal when it panicked.
+fn asked<T: Copy>(
+    hook: &str,
+    envoy: *mut c_void,
+    raw: *const c_void,
+    stop: T,
+    ask: impl FnOnce(&Stage, &Http<'_>) -> T,
+) -> T {
+    let fails = || {
+        let http = Http::new(envoy);
+        refuse(&http, speaks_grpc(&http), &Refusal::Failed);
+        stop
+    };
+    caught(hook, fails, || {
+        // SAFETY: see `filter`.
+        match unsafe { filter(raw) } {
+            Some(filter) => ask(&filter, &Http::new(envoy)),
+            None => fails(),
+        }
+    })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     envoy: *mut c_void,
     raw: *const c_void,
-    _end: bool,
+    end: bool,
 ) -> u32 {
-    let fails = || {
-        let http = Http::new(envoy);
-        refuse(&http, speaks_grpc(&http), &Refusal::Failed);
-        STOP
-    };
-    caught("request_headers", fails, || {
-        // SAFETY: see `filter`.
-        let Some(filter) = (unsafe { filter(raw) }) else {
-            return fails();
-        };
-        if filter.request_headers(&Http::new(envoy)) {
-            CONTINUE
-        } else {
-            STOP
-        }
-    })
+    let stop = AfterHeaders::Stop;
+    asked("request_headers", envoy, raw, stop, |filter, http| {
+        filter.request_headers(http, end)
+    }) as u32
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_request_body(
-    _envoy: *mut c_void,
-    _raw: *const c_void,
-    _end: bool,
+    envoy: *mut c_void,
+    raw: *const c_void,
+    end: bool,
 ) -> u32 {
-    CONTINUE
+    let stop = AfterBody::Drop;
+    asked("request_body", envoy, raw, stop, |filter, http| {
+        filter.request_body(http, end)
+    }) as u32
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_request_trailers(
-    _envoy: *mut c_void,
-    _raw: *const c_void,
+    envoy: *mut c_void,
+    raw: *const c_void,
 ) -> u32 {
-    CONTINUE
+    let stop = AfterHeaders::Stop;
+    asked("request_trailers", envoy, raw, stop, |filter, http| {
+        filter.request_trailers(http)
+    }) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -188,15 +201,15 @@ extern "C" fn envoy_dynamic_module_on_http_filter_response_headers(
     // Whose cookies they are was not seen, and nobody follows how the stream would have to end.
     let fails = || {
         break_off(&Http::new(envoy));
-        STOP
+        AfterHeaders::Stop
     };
     caught("response_headers", fails, || {
         // SAFETY: see `filter`.
-        if let Some(filter) = unsafe { filter(raw) } {
-            filter.response_headers(&Http::new(envoy), end);
-        }
-        CONTINUE
-    })
+        let filter = unsafe { filter(raw) };
+        filter.map_or(AfterHeaders::Continue, |filter| {
+            filter.response_headers(&Http::new(envoy), end)
+        })
+    }) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -207,28 +220,38 @@ extern "C" fn envoy_dynamic_module_on_http_filter_response_body(
 ) -> u32 {
     let fails = || {
         break_off(&Http::new(envoy));
-        STOP
+        AfterBody::Drop
     };
     caught("response_body", fails, || {
         // SAFETY: see `filter`.
-        if let Some(filter) = unsafe { filter(raw) } {
-            filter.response_body(&Http::new(envoy), end);
-        }
-        CONTINUE
-    })
+        let filter = unsafe { filter(raw) };
+        filter.map_or(AfterBody::Continue, |filter| {
+            filter.response_body(&Http::new(envoy), end)
+        })
+    }) as u32
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_response_trailers(
-    _envoy: *mut c_void,
-    _raw: *const c_void,
+    envoy: *mut c_void,
+    raw: *const c_void,
 ) -> u32 {
-    CONTINUE
+    caught(
+        "response_trailers",
+        || AfterHeaders::Continue,
+        || {
+            // SAFETY: see `filter`.
+            let filter = unsafe { filter(raw) };
+            filter.map_or(AfterHeaders::Continue, |filter| {
+                filter.response_trailers(&Http::new(envoy))
+            })
+        },
+    ) as u32
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(
-    _envoy: *mut c_void,
+    envoy: *mut c_void,
     raw: *const c_void,
 ) {
     caught(
@@ -237,7 +260,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(
         || {
             // SAFETY: see `filter`.
             if let Some(filter) = unsafe { filter(raw) } {
-                filter.over();
+                filter.complete(&Http::new(envoy));
             }
         },
     );
@@ -273,7 +296,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
         || {
             // SAFETY: see `filter`.
             if let Some(filter) = unsafe { filter(raw) } {
-                filter.over();
+                filter.local_reply();
             }
         },
     );
