@@ -183,9 +183,9 @@ impl Plan {
             logged: rule.log,
             file: &self.files[rule.at.0],
             line: rule.at.1,
-            backtracks: rule.links.iter().any(|link| {
-                matches!(&link.operator, Some(Operator::Pattern(one)) if one.backtracks())
-            }),
+            backtracks: rule.links.iter().any(
+                |link| matches!(&link.operator, Some(Operator::Pattern(one)) if one.backtracks()),
+            ),
         }
     }
 }

@@ -6,13 +6,14 @@ from cyclopts import App
 
 from ostiary.cli.waf.ask import ask
 from ostiary.cli.waf.lint import lint
+from ostiary.cli.waf.replay import replay
 from ostiary.cli.waf.rule_explain import explain
 
 app = App(
     name="waf",
     help_epilogue="",
-    help="Rules that look into requests: test, explain and lint them, without any gateway.",
+    help="Rules that look into requests: test, explain, lint and replay them, without any gateway.",
 )
 app.command(ask, name="test")
-for _command in (explain, lint):
+for _command in (explain, lint, replay):
     app.command(_command)

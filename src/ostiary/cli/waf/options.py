@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from ostiary.errors import Refused
+from ostiary.waf.traffic import Traffic, read
 
 LARGEST: Final = 1 << 30
 """Bytes of a file that is read whole."""
@@ -64,3 +65,16 @@ def _read(path: Path) -> bytes:
             "cut it into several files, for example one of each day",
         )
     return path.read_bytes()
+
+
+def traffic_of(path: Path) -> Traffic:
+    """The traffic of a file. Raises `Refused` when there is none in it."""
+    traffic = read(content(path).decode("utf-8", "replace"))
+    if not traffic.entries:
+        line, why = traffic.unread[0] if traffic.unread else (1, "it is empty")
+        raise Refused(
+            "traffic-unread",
+            f"{path}:{line}: there is no traffic in it: {why}",
+            "give a log of waf, or a HAR file that a browser saved",
+        )
+    return traffic
