@@ -1,8 +1,8 @@
 """An application whose answers stay open: events, bytes, WebSockets, gRPC, or no answer at all.
 
-`/sse` and `/bytes` go on, `/half-event` stops within an event, `/slow` never answers, `/ws` greets
-and listens, `/ws/stuck` and `/ws/slow` stop within a frame, `/refuse` refuses an upgrade; anything
-else says what it was asked.
+`/sse` and `/bytes` go on, `/quiet` says one event and no more, `/half-event` stops within an event,
+`/slow` never answers, `/ws` greets and listens, `/ws/stuck` and `/ws/slow` stop within a frame,
+`/refuse` refuses an upgrade; anything else says what it was asked.
 """
 
 from __future__ import annotations
@@ -92,6 +92,10 @@ async def _answer(
         await _go_on(writer, b"text/event-stream", b"data: x\n\n")
     elif path == "/bytes":
         await _go_on(writer, b"application/octet-stream", b"x" * 100)
+    elif path == "/quiet":
+        _begin(writer, b"text/event-stream")
+        _chunk(writer, b"data: x\n\n")
+        await asyncio.sleep(600)
     elif path == "/half-event":
         _begin(writer, b"text/event-stream")
         _chunk(writer, b"data: x\n\ndata: ha")
