@@ -44,6 +44,7 @@ _LOG = {
     "trust": "%DYNAMIC_METADATA(ostiary.trust)%",
     "claims": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn)%",
 }
+_COUNTED = ("connections", "pending_requests", "requests")
 _addresses = itertools.count(1)
 Tree = dict[str, Any]
 
@@ -269,6 +270,7 @@ def cluster(name: str, port: int, *, http2: bool = False) -> Tree:
         "type": "STATIC",
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": name, "endpoints": ends},
+        "circuit_breakers": {"thresholds": [{f"max_{what}": 20_000 for what in _COUNTED}]},
     }
     if http2:
         kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
