@@ -14,7 +14,8 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, islice
+from math import lcm
 from typing import Final, Protocol
 
 CONNECTIONS: Final = 32
@@ -32,6 +33,8 @@ class Target:
     path: str = "/"
     cookies: Sequence[str] = field(default=("",), repr=False)
     """One a request, in turn."""
+    sources: Sequence[str] = field(default=("",), repr=False)
+    """Likewise: the client's address, as a trusted hop says it."""
 
 
 class Receiver(Protocol):
@@ -45,7 +48,9 @@ class Load:
     """Open connections to one target."""
 
     def __init__(self, target: Target) -> None:
-        self._requests = cycle([request(target, cookie) for cookie in target.cookies])
+        known = zip(cycle(target.cookies), cycle(target.sources), strict=False)
+        count = lcm(len(target.cookies), len(target.sources))
+        self._requests = cycle([_request(target, *one) for one in islice(known, count)])
         self._wires = [_Wire(target) for _ in range(CONNECTIONS)]
 
     def burst(self) -> int:
@@ -150,6 +155,10 @@ def request(target: Target, cookie: str, *more: str) -> bytes:
     if cookie:
         lines.append(f"Cookie: {cookie}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _request(target: Target, cookie: str, source: str) -> bytes:
+    return request(target, cookie, *([f"X-Forwarded-For: {source}"] if source else []))
 
 
 def answer(connection: Receiver) -> bytes:

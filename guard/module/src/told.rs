@@ -21,7 +21,7 @@ const LIFETIME: i64 = 60;
 /// Seconds after which a new one is signed: half a life is left when it is sent.
 const AGAIN: i64 = 30;
 /// Signed texts that a worker remembers.
-const MOST: usize = 1024;
+const MOST: usize = 8192;
 
 /// Effect, verdict, risk, host.
 type Said = (&'static str, [u8; 16], u8, String);
