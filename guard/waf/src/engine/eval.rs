@@ -185,7 +185,10 @@ impl Transaction {
                     ..entry
                 });
                 if link.capture && answer == Answer::Yes {
-                    let groups = attempt.operator.groups(self.strings.bytes(form));
+                    let mut meter = Meter::new(self.left());
+                    let value = self.strings.bytes(form);
+                    let groups = attempt.operator.groups(value, &mut meter);
+                    self.strings.work += meter.spent();
                     self.capture(&groups);
                 }
                 self.follow(attempt.rule, link);

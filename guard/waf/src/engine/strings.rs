@@ -16,6 +16,8 @@ pub(crate) const EMPTY: Id = 0;
 const LONGEST_SHARED: usize = 4096;
 /// Tables that one huge request has blown up are not kept for the next.
 const KEPT: usize = 1 << 12;
+/// What a value costs beside its bytes.
+const VALUE: u64 = 300;
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
@@ -225,6 +227,7 @@ impl Strings {
     pub fn candidates(&mut self, id: Id, plan: &Plan, place: &Place, out: &mut Vec<u64>) {
         let (width, start) = (plan.gates.width, out.len());
         out.resize(start + width, 0);
+        self.work += VALUE;
         let touch = self.traits(id, plan).touch;
         if place.plain || touch & place.touch == 0 {
             self.join(id, plan, place, &mut out[start..]);

@@ -3,13 +3,21 @@
 mod plain;
 
 use crate::operators::class::Class;
+use crate::operators::meter::{Meter, Spent};
+
+/// What a byte costs that libinjection itself looks at.
+const FULL: u64 = 60;
 
 /// The fingerprint when a value continues a statement of SQL.
-pub(crate) fn sqli(value: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn sqli(value: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Spent> {
     if plain::harmless(value) {
-        return None;
+        return Ok(None);
     }
-    found(value)
+    meter.spend(value.len() as u64 * FULL);
+    if meter.is_empty() {
+        return Err(Spent);
+    }
+    Ok(found(value))
 }
 
 fn found(value: &[u8]) -> Option<Vec<u8>> {

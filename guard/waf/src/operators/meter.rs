@@ -1,5 +1,9 @@
 //! What a test may cost.
 
+/// Nobody knows the answer: it would cost more than there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent;
+
 /// Work units that are left; one is about a nanosecond.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
@@ -19,6 +23,11 @@ impl Meter {
     /// Whether more is spent than there was.
     pub fn is_empty(&self) -> bool {
         self.spent > self.left
+    }
+
+    /// What is left to spend.
+    pub fn left(&self) -> u64 {
+        self.left.saturating_sub(self.spent)
     }
 
     pub fn spent(&self) -> u64 {

@@ -171,6 +171,9 @@ impl Operator {
     /// Whether the operator holds for a value; `argument` is its text with all `%{…}` looked up.
     pub fn test(&self, value: &[u8], argument: &[u8], meter: &mut Meter) -> Answer {
         meter.spend(TEST + value.len() as u64 * self.weight());
+        if meter.is_empty() {
+            return Answer::Uncertain;
+        }
         let holds = match self {
             Self::Pattern(pattern) => return pattern.test(value, meter),
             Self::Phrases(phrases) => phrases.automaton.is_match(value),
@@ -180,7 +183,10 @@ impl Operator {
             Self::Bytes(allowed) => value.iter().any(|byte| !allowed.has(*byte)),
             Self::UrlEncoding => check::bad_url_encoding(value),
             Self::Utf8Encoding => check::bad_utf8(value),
-            Self::Sqli => injection::sqli(value).is_some(),
+            Self::Sqli => match injection::sqli(value, meter) {
+                Ok(found) => found.is_some(),
+                Err(_) => return Answer::Uncertain,
+            },
             Self::Xss => injection::xss(value),
             Self::Always => true,
             Self::Never => false,
@@ -191,25 +197,25 @@ impl Operator {
     /// What looking at a byte costs; a pattern counts by itself.
     fn weight(&self) -> u64 {
         match self {
-            Self::Sqli => 64,
             Self::Xss => 16,
-            Self::Phrases(_) => 4,
+            Self::Sqli | Self::Phrases(_) => 4,
             Self::Pattern(_) | Self::Always | Self::Never => 0,
             _ => 1,
         }
     }
 
     /// What a capturing rule keeps: the match and its groups.
-    pub fn groups(&self, value: &[u8]) -> Vec<Option<Vec<u8>>> {
+    pub fn groups(&self, value: &[u8], meter: &mut Meter) -> Vec<Option<Vec<u8>>> {
         match self {
-            Self::Pattern(pattern) => pattern.groups(value),
+            Self::Pattern(pattern) => pattern.groups(value, meter),
             Self::Phrases(phrases) => {
+                meter.spend(value.len() as u64 * self.weight());
                 let found = phrases.automaton.find(value);
                 found
                     .map(|found| vec![Some(value[found.range()].to_vec())])
                     .unwrap_or_default()
             }
-            Self::Sqli => vec![injection::sqli(value)],
+            Self::Sqli => vec![injection::sqli(value, meter).unwrap_or_default()],
             _ => vec![Some(value.to_vec())],
         }
     }

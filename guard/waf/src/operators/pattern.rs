@@ -1,29 +1,33 @@
 //! Regular expressions over bytes, in linear time wherever the pattern allows it.
 
+use std::ops::Range;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson;
 use regex_automata::util::pool::Pool;
-use regex_automata::{Input, meta};
+use regex_automata::{Anchored, Input, MatchKind, meta};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
 use super::dialect;
-use super::meter::Meter;
+use super::meter::{Meter, Spent};
 
 /// Steps a backtracking pattern may take before its answer counts as uncertain, and what one costs.
 const STEPS: usize = 100_000;
 const STEP: u64 = 10;
 /// Bytes of states a pattern may keep per thread, and what making a byte of them costs.
 const CACHE: usize = 256 << 10;
-const STATE_BYTE: u64 = 6;
+const STATE_BYTE: u64 = 4;
 /// How often the states are thrown away before a search gives up that makes a new state for
 /// less than so many bytes.
 const CLEARS: usize = 3;
 const BYTES_PER_STATE: usize = 64;
 /// What a byte costs per state of a pattern whose states cannot be kept.
-const SLOW: u64 = 4;
+const SLOW: u64 = 1;
+/// Bytes in which groups are looked for without being paid for.
+const CHEAP: usize = 512;
 
 /// A pattern; the machine for it is built when it is first needed.
 #[derive(Clone, Debug)]
@@ -41,17 +45,22 @@ enum Machine {
     Bounded(Box<fancy_regex::Regex>),
 }
 
-type Caches = Pool<
-    dfa::Cache,
-    Box<dyn Fn() -> dfa::Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>,
->;
+type Make = dyn Fn() -> dfa::Cache + Send + Sync + UnwindSafe + RefUnwindSafe;
 
-/// Whether there is a match is asked of an automaton whose states are made as they are needed;
-/// where it is, and what a search that goes out of bounds says, of a slower machine.
+/// An automaton whose states are made as they are needed.
+#[derive(Debug)]
+struct Lazy {
+    automaton: dfa::DFA,
+    caches: Pool<dfa::Cache, Box<Make>>,
+    reverse: bool,
+}
+
+/// Whether there is a match, and where, is asked of automata; what its groups are, and what a
+/// search says that would need too many states, of a slower machine.
 #[derive(Debug)]
 struct Linear {
-    automaton: dfa::DFA,
-    caches: Caches,
+    forward: Lazy,
+    backward: OnceLock<Option<Lazy>>,
     source: String,
     slow: OnceLock<Option<Box<meta::Regex>>>,
 }
@@ -117,22 +126,15 @@ impl Pattern {
         }
     }
 
-    /// Where the match and its groups are in the value, at most ten.
-    pub fn groups(&self, value: &[u8]) -> Vec<Option<Vec<u8>>> {
+    /// The match and its groups, at most ten; the match alone where groups would cost too much.
+    pub fn groups(&self, value: &[u8], meter: &mut Meter) -> Vec<Option<Vec<u8>>> {
         match &self.0.machine {
             Machine::Linear(cell) => {
-                let Some(regex) = self.linear(cell).and_then(Linear::slow) else {
-                    return Vec::new();
-                };
-                let mut captures = regex.create_captures();
-                regex.captures(value, &mut captures);
-                let spans =
-                    (0..captures.group_len().min(10)).map(|group| captures.get_group(group));
-                spans
-                    .map(|span| span.map(|span| value[span.range()].to_vec()))
-                    .collect()
+                let linear = self.linear(cell);
+                linear.map_or_else(Vec::new, |linear| linear.groups(value, meter))
             }
             Machine::Bounded(regex) => {
+                meter.spend(value.len() as u64 * STEP);
                 let text = latin(value);
                 let Ok(Some(captures)) = regex.captures(&text) else {
                     return Vec::new();
@@ -155,16 +157,98 @@ impl Pattern {
 
 impl Linear {
     fn build(source: &str) -> Option<Self> {
-        let tree = parse(source).ok()?;
+        Some(Self {
+            forward: Lazy::build(source, false)?,
+            backward: OnceLock::new(),
+            source: source.to_owned(),
+            slow: OnceLock::new(),
+        })
+    }
+
+    fn slow(&self) -> Option<&meta::Regex> {
+        self.slow.get_or_init(|| build(&self.source)).as_deref()
+    }
+
+    /// What a search costs that keeps no states.
+    fn price(&self, bytes: usize) -> u64 {
+        bytes as u64 * self.forward.automaton.get_nfa().states().len() as u64 * SLOW
+    }
+
+    fn test(&self, value: &[u8], meter: &mut Meter) -> Answer {
+        match self.forward.end(&Input::new(value).earliest(true), meter) {
+            Ok(Some(_)) => return Answer::Yes,
+            Ok(None) => return Answer::No,
+            Err(Spent) => meter.spend(self.price(value.len())),
+        }
+        match self.slow() {
+            Some(regex) if !meter.is_empty() => {
+                if regex.is_match(value) {
+                    Answer::Yes
+                } else {
+                    Answer::No
+                }
+            }
+            _ => Answer::Uncertain,
+        }
+    }
+
+    /// Where the leftmost match is.
+    fn span(&self, value: &[u8], meter: &mut Meter) -> Option<Range<usize>> {
+        let end = self.forward.end(&Input::new(value), meter).ok()??;
+        let backward = self
+            .backward
+            .get_or_init(|| Lazy::build(&self.source, true));
+        let input = Input::new(value).range(..end).anchored(Anchored::Yes);
+        let start = backward.as_ref()?.end(&input, meter).ok()??;
+        Some(start..end)
+    }
+
+    fn groups(&self, value: &[u8], meter: &mut Meter) -> Vec<Option<Vec<u8>>> {
+        let Some(span) = self.span(value, meter) else {
+            return Vec::new();
+        };
+        let whole = vec![Some(value[span.clone()].to_vec())];
+        let price = self.price(span.len());
+        let Some(regex) = self
+            .slow()
+            .filter(|_| span.len() <= CHEAP || price <= meter.left())
+        else {
+            return whole;
+        };
+        if span.len() > CHEAP {
+            meter.spend(price);
+        }
+        let mut captures = regex.create_captures();
+        let input = Input::new(value).span(span).anchored(Anchored::Yes);
+        regex.search_captures(&input, &mut captures);
+        if !captures.is_match() {
+            return whole;
+        }
+        (0..captures.group_len().min(10))
+            .map(|group| captures.get_group(group))
+            .map(|span| span.map(|span| value[span.range()].to_vec()))
+            .collect()
+    }
+}
+
+impl Lazy {
+    fn build(source: &str, reverse: bool) -> Option<Self> {
         let thompson = thompson::Config::new()
             .utf8(false)
+            .reverse(reverse)
             .nfa_size_limit(Some(64 << 20))
             .which_captures(thompson::WhichCaptures::None);
         let nfa = thompson::Compiler::new()
             .configure(thompson)
-            .build_from_hir(&tree)
+            .build_from_hir(&parse(source).ok()?)
             .ok()?;
+        let kind = if reverse {
+            MatchKind::All
+        } else {
+            MatchKind::LeftmostFirst
+        };
         let config = dfa::Config::new()
+            .match_kind(kind)
             .cache_capacity(CACHE)
             .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(CLEARS))
@@ -177,46 +261,33 @@ impl Linear {
         Some(Self {
             automaton,
             caches: Pool::new(Box::new(move || own.create_cache())),
-            source: source.to_owned(),
-            slow: OnceLock::new(),
+            reverse,
         })
     }
 
-    fn slow(&self) -> Option<&meta::Regex> {
-        self.slow.get_or_init(|| build(&self.source)).as_deref()
-    }
-
-    fn test(&self, value: &[u8], meter: &mut Meter) -> Answer {
-        meter.spend(value.len() as u64);
+    /// Where the match ends (or begins, backwards), if keeping states is enough to know it.
+    fn end(&self, input: &Input<'_>, meter: &mut Meter) -> Result<Option<usize>, Spent> {
         let mut cache = self.caches.get();
-        let input = Input::new(value).earliest(true);
         for _ in 0..2 {
+            meter.spend(input.get_span().len() as u64);
             let before = (cache.clear_count(), cache.memory_usage());
-            let found = self.automaton.try_search_fwd(&mut cache, &input);
+            let found = if self.reverse {
+                self.automaton.try_search_rev(&mut cache, input)
+            } else {
+                self.automaton.try_search_fwd(&mut cache, input)
+            };
             let clears = cache.clear_count().saturating_sub(before.0);
             let grown = (cache.memory_usage() + clears * CACHE).saturating_sub(before.1);
             meter.spend(grown as u64 * STATE_BYTE);
             match found {
-                Ok(Some(_)) => return Answer::Yes,
-                Ok(None) => return Answer::No,
+                Ok(found) => return Ok(found.map(|found| found.offset())),
                 Err(_) => cache.reset(&self.automaton),
             }
             if meter.is_empty() {
-                return Answer::Uncertain;
+                break;
             }
         }
-        let states = self.automaton.get_nfa().states().len() as u64;
-        meter.spend(value.len() as u64 * states * SLOW);
-        match self.slow() {
-            Some(regex) if !meter.is_empty() => {
-                if regex.is_match(value) {
-                    Answer::Yes
-                } else {
-                    Answer::No
-                }
-            }
-            _ => Answer::Uncertain,
-        }
+        Err(Spent)
     }
 }
 

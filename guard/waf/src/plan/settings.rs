@@ -51,7 +51,7 @@ pub struct Settings {
     pub arguments: usize,
     /// Deepest nesting of JSON and XML.
     pub depth: usize,
-    /// Work units (about a byte scanned by one pattern each) per request.
+    /// Work units per request; one is about a nanosecond.
     pub budget: u64,
     /// What happens beyond the budget.
     pub exhausted: Exhausted,
@@ -77,7 +77,7 @@ impl Default for Settings {
             body_limit: None,
             arguments: 1000,
             depth: 64,
-            budget: 60_000_000,
+            budget: 10_000_000,
             exhausted: Exhausted::Block,
             secret_headers: vec!["authorization".to_owned(), "proxy-authorization".to_owned()],
             secret_cookies: vec!["__Host-ostiary-".to_owned()],
