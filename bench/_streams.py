@@ -109,7 +109,7 @@ class Streams:
         self._read[name] = b""
 
     def ended(self, patience: float) -> Iterator[tuple[int, float]]:
-        """Each stream whose last event and end were read, and when; `TimeoutError` after a while."""
+        """Each stream whose last event was read, and when; `TimeoutError` after `patience` s."""
         until = time.perf_counter() + patience
         while self.open:
             ready = self._poll.poll(max(0.0, until - time.perf_counter()))
