@@ -86,11 +86,12 @@ def _sound(compiled: Any, exclude: Sequence[Exclusion]) -> None:
 
 def document_side(path: Path) -> Judge:
     """A judge that applies to each request what the document says for its route."""
-    found = _Document(_plan(path))
+    found = _Document(plan_of(path))
     return found.judge
 
 
-def _plan(path: Path) -> Plan:
+def plan_of(path: Path) -> Plan:
+    """The plan of documents, with today's exclusions. Raises `Faults`."""
     waf_rules.engine()
     document = Reader().read(Files((path,)).read())
     resolver = Resolver(guard=installed(), book=rule_book())

@@ -32,6 +32,7 @@ _ENVOYS: Final = {
     "method": "%REQ(:METHOD)%",
     "path": "%PATH(NQ:PATH)%",
     "code": "%RESPONSE_CODE%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
 }
 
 

@@ -8,12 +8,13 @@ from ostiary.cli.waf.ask import ask
 from ostiary.cli.waf.lint import lint
 from ostiary.cli.waf.replay import replay
 from ostiary.cli.waf.rule_explain import explain
+from ostiary.cli.waf.tune import tune
 
 app = App(
     name="waf",
     help_epilogue="",
-    help="Rules that look into requests: test, explain, lint and replay them, without any gateway.",
+    help="Rules that look into requests: tested, explained and tuned without any gateway.",
 )
 app.command(ask, name="test")
-for _command in (explain, lint, replay):
+for _command in (explain, lint, replay, tune):
     app.command(_command)
