@@ -6,21 +6,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from connection_rig import Connections, connection_rig
 from guard_control import Held
 
-_SUBJECTS = 48
-_CLIENTS = 24
-_STUCK = 10.0
+SUBJECTS = 48
+CLIENTS = 24
+STUCK = 10.0
 """Seconds in which every subject is denied often: what is still open then, a verdict has missed."""
 _SWAP_EVERY = 1.5
 _HEAD = b"GET /%s HTTP/1.1\r\nHost: app.test\r\n\r\n"
@@ -44,7 +45,17 @@ class Churned:
 
 def churn(rig: Connections, connections: int, *, tls: bool = False) -> Churned:
     """Every connection is over when this returns, and the guard has forgotten them all."""
-    told, done = Churned(), threading.Event()
+    told = Churned()
+    with storm(rig, told, tls=tls):
+        asyncio.run(_all(rig, told, connections, tls=tls))
+    forgotten(rig)
+    return told
+
+
+@contextlib.contextmanager
+def storm(rig: Connections, told: Churned, *, tls: bool = False) -> Iterator[None]:
+    """Verdicts about every subject come and go at random meanwhile, and listeners are swapped."""
+    done = threading.Event()
     threads = [
         threading.Thread(target=_change, args=(rig, told, done), kwargs={"tls": tls}, daemon=True),
         threading.Thread(target=_swap, args=(rig, told, done), daemon=True),
@@ -52,33 +63,40 @@ def churn(rig: Connections, connections: int, *, tls: bool = False) -> Churned:
     for one in threads:
         one.start()
     try:
-        asyncio.run(_all(rig, told, connections, tls=tls))
+        yield
     finally:
         done.set()
         for one in threads:
             one.join()
+
+
+def forgotten(rig: Connections) -> None:
+    """The guard holds nothing of what was open, and nothing in it has failed."""
     rig.until(connections=0, streams=0)
     assert rig.envoy.process.poll() is None, rig.envoy.log[-4000:]
     assert "panicked" not in rig.envoy.log, rig.envoy.log[-4000:]
-    return told
 
 
-def _dice(seed: int) -> random.Random:
+def dice_of(seed: int) -> random.Random:
+    """The same numbers for the same `seed`."""
     return random.Random(seed)  # noqa: S311  no secret: a run can be run again
 
 
-def _name(number: int, *, tls: bool) -> str:
+def subject_name(number: int, *, tls: bool) -> str:
+    """Whom the verdicts are about."""
     return f"spiffe://test/churn/{number}" if tls else f"127.11.0.{number + 1}"
 
 
 def _change(rig: Connections, told: Churned, done: threading.Event, *, tls: bool) -> None:
     kind = "WORKLOAD" if tls else "ADDRESS"
-    dice = _dice(1)
+    dice = dice_of(1)
     held: dict[int, Held] = {}
     while not done.is_set():
-        some = dice.sample(range(_SUBJECTS), dice.randint(1, 8))
+        some = dice.sample(range(SUBJECTS), dice.randint(1, 8))
         lifted = [held.pop(one) for one in some if one in held]
-        put = {one: Held(kind, _name(one, tls=tls)) for one in some[: len(some) - len(lifted)]}
+        put = {
+            one: Held(kind, subject_name(one, tls=tls)) for one in some[: len(some) - len(lifted)]
+        }
         held |= put
         if not tls and dice.random() < 0.02:
             wide = Held(kind, "127.11.0.0/24")
@@ -102,12 +120,12 @@ def _swap(rig: Connections, told: Churned, done: threading.Event) -> None:
 
 async def _all(rig: Connections, told: Churned, connections: int, *, tls: bool) -> None:
     left = iter(range(connections))
-    contexts = [rig.identity(_name(one, tls=True)) for one in range(_SUBJECTS)] if tls else []
+    contexts = [rig.identity(subject_name(one, tls=True)) for one in range(SUBJECTS)] if tls else []
 
     async def client(dice: random.Random) -> None:
         for _ in left:
-            subject = dice.randrange(_SUBJECTS)
-            own = None if tls else (_name(subject, tls=False), 0)
+            subject = dice.randrange(SUBJECTS)
+            own = None if tls else (subject_name(subject, tls=False), 0)
             port = rig.ports["tls" if tls else "tcp"]
             opening = asyncio.open_connection(
                 "127.0.0.1", port, ssl=contexts[subject] if tls else None, local_addr=own
@@ -115,8 +133,8 @@ async def _all(rig: Connections, told: Churned, connections: int, *, tls: bool) 
             await _one(opening, told, dice)
 
     async with asyncio.TaskGroup() as group:
-        for number in range(_CLIENTS):
-            group.create_task(client(_dice(number)))
+        for number in range(CLIENTS):
+            group.create_task(client(dice_of(number)))
 
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -139,7 +157,7 @@ async def _one(
             told.passed += 1
             return
         writer.write(_HEAD % (b"echo" if what == 1 else b"sse"))
-        async with asyncio.timeout(_STUCK):
+        async with asyncio.timeout(STUCK):
             while piece := await reader.read(65_536):
                 came += piece
                 if what == 1 and came.endswith(b"}"):
