@@ -80,3 +80,16 @@ def test_lint_tells_every_fault_with_its_place(tmp_path: Path) -> None:
     said = command("waf", "lint", own)
     assert (said.code, "warning" in said.out) == (0, True)
     assert command("waf", "lint", "core").err.startswith("sound: ")
+
+
+def test_a_release_of_this_machine_is_installed(tmp_path: Path) -> None:
+    rules = tmp_path / "release" / "rules"
+    rules.mkdir(parents=True)
+    (rules / "REQUEST-1.conf").write_text(OWN.replace("deny", "deny,ver:'OWASP_CRS/4.1.0'"))
+    where = ("--from", rules.parent, "--to", tmp_path / "crs")
+    said = command("waf", "install-crs", *where)
+    assert (said.code, "CRS 4.1.0 is installed: 1 rules" in said.out) == (0, True), said.err
+    assert (tmp_path / "crs/current/rules/REQUEST-1.conf").is_file()
+    assert "they are 4.1.0, not 4.2.0" in command("waf", "install-crs", "4.2.0", *where).err
+    assert "a folder has no SHA-256" in command("waf", "install-crs", *where, "--sha256", "0").err
+    assert "no version to install" in command("waf", "install-crs").err
