@@ -168,11 +168,7 @@ impl Transaction {
             if before.replace(form) == Some(form) || !self.opens(attempt, entry, form) {
                 continue;
             }
-            let value = self.strings.bytes(form);
-            let argument = self.strings.bytes(attempt.argument);
-            let mut meter = Meter::new(self.left());
-            let answer = attempt.operator.test(value, argument, &mut meter);
-            self.strings.work += meter.spent();
+            let answer = self.test(attempt, entry, form);
             if answer == Answer::Uncertain {
                 sure = false;
                 self.outcome.uncertain.push(attempt.rule.id);
@@ -199,6 +195,21 @@ impl Transaction {
             gates::clear(&mut self.bits[open as usize..], gate);
         }
         false
+    }
+
+    fn test(&mut self, attempt: Try<'_>, entry: Entry, form: Id) -> Answer {
+        let response = entry.variable == V::ResponseBody;
+        let hint = attempt.link.hint;
+        let closed = |hint| !self.strings.opens(form, attempt.plan, hint, response);
+        if hint.is_some_and(closed) {
+            return Answer::No;
+        }
+        let value = self.strings.bytes(form);
+        let argument = self.strings.bytes(attempt.argument);
+        let mut meter = Meter::new(self.left());
+        let answer = attempt.operator.test(value, argument, &mut meter);
+        self.strings.work += meter.spent();
+        answer
     }
 
     fn opens(&mut self, attempt: Try<'_>, entry: Entry, form: Id) -> bool {

@@ -14,6 +14,7 @@ use super::settings::{Mode, Settings};
 use super::texts::Texts;
 use super::which::Test;
 use super::{Known, Limits, Plan};
+use crate::operators::Operator;
 use crate::seclang::action::{Actions, Disruptive};
 use crate::seclang::ctl::Ctl;
 use crate::seclang::variable::Variable;
@@ -194,9 +195,9 @@ fn assemble(
         })
         .collect();
     let mut gates = GatesBuilder::default();
-    let own: Vec<Option<u32>> = heads
+    let own: Vec<(Option<u32>, Option<u32>)> = heads
         .iter()
-        .map(|links| gate(&links[0], &mut gates))
+        .map(|links| (gate(&links[0], &mut gates), hint(&links[0], &mut gates)))
         .collect();
     let chains = Chains::build(
         heads
@@ -209,7 +210,7 @@ fn assemble(
     let watches: Vec<Watch<'_>> = heads
         .iter()
         .zip(&own)
-        .filter_map(|(links, gate)| {
+        .filter_map(|(links, (gate, _))| {
             Some(Watch {
                 head: &links[0],
                 chains: forms(&links[0]).into_iter().map(node).collect(),
@@ -220,8 +221,10 @@ fn assemble(
     let places = Places::build(&watches, &chains, gates.width());
     let mut texts = Texts::new();
     let mut rules = Vec::new();
-    for (links, gate) in heads.iter().zip(own) {
-        rules.push(rule(set, links, gate, &chains, &heads, &mut texts)?);
+    for (links, (gate, hint)) in heads.iter().zip(own) {
+        let mut rule = rule(set, links, gate, &chains, &heads, &mut texts)?;
+        rule.links[0].hint = hint;
+        rules.push(rule);
     }
     let phases = order(entries, &mut rules);
     let known = Known::new(&mut texts);
@@ -261,11 +264,28 @@ fn gate(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
     if head.negated || !plain {
         return None;
     }
+    gates.add(head.operator.as_ref()?, sides(head))
+}
+
+/// The gate of a rule that matches where many phrases are not: while it is closed nobody needs
+/// to look for them.
+fn hint(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
+    let operator = head.operator.as_ref()?;
+    let many = head.negated && matches!(operator, Operator::Phrases(_));
+    if many {
+        gates.add(operator, sides(head))
+    } else {
+        None
+    }
+}
+
+/// Whether a rule looks at requests, and at bodies of responses.
+fn sides(head: &Written) -> [bool; 2] {
     let mut looks = [false; 2];
     for target in head.targets.iter().filter(|target| !target.exclude) {
         looks[usize::from(target.variable == Variable::ResponseBody)] = true;
     }
-    gates.add(head.operator.as_ref()?, looks)
+    looks
 }
 
 fn rule(
@@ -361,6 +381,7 @@ fn build(
         msg: actions.msg.clone(),
         logdata: actions.logdata.clone(),
         gate,
+        hint: None,
     })
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Link {
     pub msg: Option<Template>,
     pub logdata: Option<Template>,
     pub gate: Option<u32>,
+    /// A gate that says, while it is closed, that the operator does not hold.
+    pub hint: Option<u32>,
 }
 
 /// A rule: all its links must hold.
