@@ -1,6 +1,7 @@
 """Many short connections, cut at any moment of theirs by verdicts fired at random.
 
-`python tests/envoy/connection_churn.py 100000 [tls]` runs it long; the test runs it short.
+`python tests/envoy/connection_churn.py 100000 tcp` runs it long, `tls`, `edge` and `mini` likewise;
+the tests run it short.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CLIENTS = 24
 STUCK = 10.0
 """Seconds in which every subject is denied often: what is still open then, a verdict has missed."""
 _SWAP_EVERY = 1.5
+_DENIED = b"HTTP/1.1 403 "
 _HEAD = b"GET /%s HTTP/1.1\r\nHost: app.test\r\n\r\n"
 
 
@@ -43,11 +45,11 @@ class Churned:
     swaps: int = 0
 
 
-def churn(rig: Connections, connections: int, *, tls: bool = False) -> Churned:
+def churn(rig: Connections, connections: int, kind: str) -> Churned:
     """Every connection is over when this returns, and the guard has forgotten them all."""
-    told = Churned()
+    told, tls = Churned(), kind in ("tls", "mini")
     with storm(rig, told, tls=tls):
-        asyncio.run(_all(rig, told, connections, tls=tls))
+        asyncio.run(_all(rig, told, connections, kind, tls=tls))
     forgotten(rig)
     return told
 
@@ -118,7 +120,7 @@ def _swap(rig: Connections, told: Churned, done: threading.Event) -> None:
         told.swaps += 1
 
 
-async def _all(rig: Connections, told: Churned, connections: int, *, tls: bool) -> None:
+async def _all(rig: Connections, told: Churned, connections: int, kind: str, *, tls: bool) -> None:
     left = iter(range(connections))
     contexts = [rig.identity(subject_name(one, tls=True)) for one in range(SUBJECTS)] if tls else []
 
@@ -126,9 +128,9 @@ async def _all(rig: Connections, told: Churned, connections: int, *, tls: bool) 
         for _ in left:
             subject = dice.randrange(SUBJECTS)
             own = None if tls else (subject_name(subject, tls=False), 0)
-            port = rig.ports["tls" if tls else "tcp"]
+            context = contexts[subject] if tls else None
             opening = asyncio.open_connection(
-                "127.0.0.1", port, ssl=contexts[subject] if tls else None, local_addr=own
+                "127.0.0.1", rig.ports[kind], ssl=context, local_addr=own
             )
             await _one(opening, told, dice)
 
@@ -143,8 +145,8 @@ _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def _one(
     opening: Coroutine[None, None, _Streams], told: Churned, dice: random.Random
 ) -> None:
-    """Leaves at once, asks something, or stays until it is cut: in equal parts."""
-    what = dice.randrange(3)
+    """Leaves at once, asks something, listens until it is cut, or is idle until then."""
+    what = dice.randrange(4)
     came = b""
     try:
         reader, writer = await opening
@@ -156,11 +158,11 @@ async def _one(
             await asyncio.sleep(dice.expovariate(1000))
             told.passed += 1
             return
-        writer.write(_HEAD % (b"echo" if what == 1 else b"sse"))
+        writer.write(_HEAD % (b"sse" if what == 1 else b"echo"))
         async with asyncio.timeout(STUCK):
             while piece := await reader.read(65_536):
                 came += piece
-                if what == 1 and came.endswith(b"}"):
+                if what == 2 and (came.endswith(b"}") or came.startswith(_DENIED)):
                     told.passed += 1
                     return
         _count(told, came)
@@ -183,11 +185,11 @@ def _count(told: Churned, came: bytes) -> None:
 
 def main() -> None:
     """Prints how it went."""
-    connections, tls = int(sys.argv[1]), "tls" in sys.argv[2:]
+    connections, kind = int(sys.argv[1]), sys.argv[2]
     with tempfile.TemporaryDirectory() as folder, connection_rig(Path(folder), workers=2) as rig:
         start = time.monotonic()
-        told = churn(rig, connections, tls=tls)
-        sys.stdout.write(f"{connections} connections, {time.monotonic() - start:.0f} s: {told}\n")
+        told = churn(rig, connections, kind)
+        sys.stdout.write(f"{connections} of {kind}, {time.monotonic() - start:.0f} s: {told}\n")
 
 
 if __name__ == "__main__":

@@ -73,10 +73,10 @@ class Connections(Rig):
         context.load_cert_chain(file)
         return context
 
-    def swap(self) -> None:
+    def swap(self, *, guarded: bool = True) -> None:
         """Every filter chain is another one soon; what is open in the old ones goes on."""
         self.swaps += 1
-        write_listeners(self.folder, self.ports, self.swaps)
+        write_listeners(self.folder, self.ports, self.swaps, guarded=guarded)
 
     def reached(self) -> int:
         """How many connections the application had from `tcp` and `tls`."""
@@ -130,10 +130,15 @@ def connection_rig(folder: Path, workers: int = 1) -> Iterator[Connections]:
         plane.close()
 
 
-def write_listeners(folder: Path, ports: dict[str, int], turn: int) -> None:
+def write_listeners(
+    folder: Path, ports: dict[str, int], turn: int, *, guarded: bool = True
+) -> None:
     """Each turn has filter chains of its own; whole or not at all."""
     kind = f"{_KIND}envoy.config.listener.v3.Listener"
     made = [{"@type": kind} | one for one in _listeners(folder, ports, turn)]
+    if not guarded:
+        for one in made:
+            del one["filter_chains"][0]["filters"][0]
     fresh = folder / "listeners.new"
     fresh.write_text(json.dumps({"version_info": str(turn), "resources": made}))
     fresh.replace(folder / "listeners.json")
