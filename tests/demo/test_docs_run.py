@@ -36,6 +36,7 @@ PROGRAMS = {
     "export",
     "make",
     "mkdir",
+    "patch",
     "python3",
     "systemctl",
     "tar",
@@ -122,8 +123,8 @@ def test_every_command_and_option_exists(page: Path) -> None:
         if Path(program).name != "ostiary":
             assert program in PROGRAMS | {"cd"}, program
             continue
-        command = [word for word in words[:2] if word.isalpha() and word.islower()]
-        command = command if command[:1] in (["user"], ["trust"], ["verdict"]) else words[:1]
+        command = [word for word in words[:2] if re.fullmatch("[a-z-]+", word)]
+        command = command if command[0] in {"user", "trust", "verdict", "waf"} else words[:1]
         page_of_help = help_of(*command)
         for option in (word for word in words if word.startswith("--")):
             assert f" {option} " in page_of_help, (command, option)
