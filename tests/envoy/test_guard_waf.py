@@ -218,3 +218,9 @@ def test_a_secret_argument_is_inspected_and_not_shown(waf: WafRig) -> None:
     told = waf.logged("/body?secret")["waf"]
     assert told["data"] == "***"
     assert "UNION" not in json.dumps(told)
+
+
+def test_a_request_that_envoy_sends_elsewhere_is_inspected_anew(waf: WafRig) -> None:
+    said = post(waf.port, "/moved/elsewhere", b"a=1")
+    assert (said.status, json.loads(said.body)["path"]) == (200, "/there?id=1")
+    assert ask(waf.port, "/moved/trap").status == 403

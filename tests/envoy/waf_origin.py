@@ -32,6 +32,9 @@ class _Application(BaseHTTPRequestHandler):
             self._say("text/html", b"<p>fine</p>" * 2000)
         elif name == "file":
             self._say("application/octet-stream", LEAK.encode())
+        elif name in {"elsewhere", "trap"}:
+            attack = "1%27%20UNION%20SELECT%20a%20FROM%20users--" if name == "trap" else "1"
+            self._move(f"http://app.test/there?id={attack}")
         elif name == "debug":
             self._say("application/json", b"{}", debug=True)
         else:
@@ -60,6 +63,12 @@ class _Application(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _move(self, where: str) -> None:
+        self.send_response(302)
+        self.send_header("location", where)
+        self.send_header("content-length", "0")
+        self.end_headers()
 
     def _chunks(self, pieces: list[bytes]) -> None:
         self.send_response(200)

@@ -82,6 +82,7 @@ ROUTES: dict[str, Tree | None] = {
     "/excused": site(exclude=[{"rules": [10300, 10301, 10302], "paths": ["/excused/sql/*"]}]),
     "/strangers": site(anonymous=True),
     "/later": site("later"),
+    "/moved": site(),
     "/": site(),
 }
 """Routes by prefix."""
@@ -158,10 +159,14 @@ class WafRig:
 
 @contextlib.contextmanager
 def waf_rig(
-    folder: Path, *options: str, sets: Mapping[str, Tree] | None = None, **settings: object
+    folder: Path,
+    *options: str,
+    sets: Mapping[str, Tree] | None = None,
+    library: Path | None = None,
+    **settings: object,
 ) -> Iterator[WafRig]:
-    """Everything runs; `settings` are those of the listener."""
-    guard_library.needed()
+    """Everything runs; `settings` are the listener's, `library` is the folder of another build."""
+    guard_library.needed(library=library)
     said: Tree = {"sets": sets or {"own": rules(OWN), "core": rules()}, "secret": SECRET}
     with origin() as streams, waf_origin() as application:
         clusters = {"app": application, "streams": streams.http, "calls": streams.grpc}
@@ -265,6 +270,8 @@ def _publish_routes(
 def _route(prefix: str, said: Tree | None, cluster: str = "app", rewrite: str = "") -> Tree:
     kind = f"{_HTTP}dynamic_modules.v3.DynamicModuleFilterPerRoute"
     action: dict[str, Any] = {"cluster": cluster, "timeout": "0s"}
+    if prefix == "/moved":
+        action["internal_redirect_policy"] = {}
     if rewrite:
         action["prefix_rewrite"] = rewrite
     made: Tree = {"match": {"prefix": prefix}, "route": action}

@@ -19,6 +19,7 @@ use super::record::Recorded;
 use super::route::{Ready, Route};
 use crate::abi::{Attribute, Body, Headers, Http, Level, log};
 use crate::ending::Refusal;
+use crate::provoked;
 
 const LEFT: &str = "ostiary.waf";
 /// Names that the gateway itself gives to headers.
@@ -151,7 +152,10 @@ impl Request {
         if let Some(recorded) = self.recorded.borrow_mut().as_mut() {
             recorded.body(body, &self.ready()?.secret);
         }
-        let inspected = self.run(2, |transaction| transaction.request_body(body));
+        let inspected = self.run(2, |transaction| {
+            provoked::in_message(body);
+            transaction.request_body(body);
+        });
         self.holding.release();
         inspected
     }
@@ -160,7 +164,10 @@ impl Request {
     pub(crate) fn inspect_answer(&self, http: &Http<'_>, arriving: bool) -> Result<(), Refusal> {
         let pieces = http.body_pieces(Body::Response, arriving);
         let body = joined(&pieces);
-        let inspected = self.run(5, |transaction| transaction.response_body(&body));
+        let inspected = self.run(5, |transaction| {
+            provoked::in_message(&body);
+            transaction.response_body(&body);
+        });
         self.holding.release();
         inspected
     }
