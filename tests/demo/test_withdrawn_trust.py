@@ -17,6 +17,8 @@ from demo_process import Demo, running_demo
 from loopback import loopback_client
 
 from ostiary.proxy.guard import installed
+from ostiary.store.database import Database
+from ostiary.store.decisions import Decisions
 
 pytestmark = [
     pytest.mark.envoy,
@@ -158,6 +160,27 @@ def test_a_killed_session_and_a_disabled_account_end_at_once(demo: Demo, editor:
     demo.cli("user", "enable", "editor")
     with contextlib.closing(Person(demo)) as back:
         assert back.sign_in("editor").status_code == 200
+
+
+def test_a_revoked_gateway_gets_no_connection_to_a_resource(demo: Demo, editor: Person) -> None:
+    assert editor.ask("GET", "/notes", headers=SAME_ORIGIN).status_code == 200
+    gateway = "spiffe://demo.ostiary/default/default/gateway/main"
+    verdict = demo.cli("verdict", "put", "workload", gateway, "--reason", "key-stolen").stdout
+    try:
+        assert editor.ask("GET", "/notes", headers=SAME_ORIGIN).status_code == 502
+        with contextlib.closing(Database.in_folder(demo.state)) as database:
+            log = Decisions(database)
+            _until(
+                lambda: any(one.verdict == verdict.strip() for one in log.recent(50, denied=True))
+            )
+            record = next(
+                one for one in log.recent(50, denied=True) if one.verdict == verdict.strip()
+            )
+        assert (record.peer, record.details) == (gateway, "ostiary.trust_denied")
+        assert "closed the connection" in demo.cli("explain", record.id).stdout
+    finally:
+        demo.cli("verdict", "lift", "workload", gateway)
+    assert editor.ask("GET", "/notes", headers=SAME_ORIGIN).status_code == 200
 
 
 @pytest.mark.parametrize(
