@@ -126,7 +126,11 @@ class _ControlPlane:
         self._writer = Writer(self._stores.decisions)
         self._specs: list[ProxySpec] = []
         self._guards = Guards(
-            self._stores.verdicts, self._proxies, installation.verdicts_socket, installation.fanout
+            self._stores.verdicts,
+            self._proxies,
+            installation.verdicts_socket,
+            fanout=installation.fanout,
+            audit_kept=installation.audit_kept,
         )
         self._guard = installed()
         self._settling: asyncio.Task[None] | None = None

@@ -13,15 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from ostiary.api.ports import GuardStatus as Status
 from ostiary.api.ports import Red
-from ostiary.errors import Unreachable
+from ostiary.errors import OstiaryError, Unreachable
 from ostiary.store.verdicts import Verdicts
 from ostiary.verdicts.fanout import ValkeyFanout
 from ostiary.verdicts.hub import Hub
 from ostiary.verdicts.poke import answer_pokes
 from ostiary.verdicts.ports import GuardStatus, Receipt
 
+_PRUNE_EVERY: Final = 3600.0
+"""Seconds between two looks for entries of the audit log that are too old."""
+_log = structlog.get_logger(__name__)
 _LATE: Final = 2.0
 """Seconds after which a guard that has not everything is red."""
 _GREETING: Final = 3.0
@@ -34,12 +39,20 @@ class Guards:
     """Lives on the control plane's event loop."""
 
     def __init__(
-        self, verdicts: Verdicts, proxies: Callable[[], Collection[str]], socket: Path, fanout: str
+        self,
+        verdicts: Verdicts,
+        proxies: Callable[[], Collection[str]],
+        socket: Path,
+        *,
+        fanout: str = "",
+        audit_kept: float = 0.0,
     ) -> None:
         """`proxies()` are those of the accepted revision; `socket` is where `login` knocks.
 
-        `fanout` is a URL, or empty for a single control plane.
+        `fanout` is a URL, or empty for a single control plane. The audit log keeps what is over for
+        `audit_kept` seconds; 0 for ever.
         """
+        self._audit_kept = audit_kept
         self.verdicts = verdicts
         self._proxies = proxies
         self._socket = socket
@@ -53,9 +66,20 @@ class Guards:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.hub.run())
                 group.create_task(answer_pokes(self._socket, self.told))
+                if self._audit_kept:
+                    group.create_task(self._prune())
         finally:
             if self._fanout is not None:
                 await self._fanout.close()
+
+    async def _prune(self) -> None:
+        while True:
+            now = time.time()
+            try:
+                await asyncio.to_thread(self.verdicts.prune_audit, now - self._audit_kept, now)
+            except OstiaryError as error:
+                _log.warning("the audit log is not pruned", error=str(error))
+            await asyncio.sleep(_PRUNE_EVERY)
 
     async def told(self, seq: int) -> Receipt:
         """What the store has up to `seq` is enforced by all, or they are named, after a second.

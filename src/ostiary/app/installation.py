@@ -18,6 +18,8 @@ from ostiary.compiler.world import Address
 from ostiary.errors import Refused
 from ostiary.store.database import Database
 
+AUDIT_KEPT: Final = 400 * 86_400.0
+"""Seconds: a year, and time to look into what is found at its end (NIST SP 800-53, AU-11)."""
 DEMO_STAMP: Final = "demo.stamp"
 _PORTS: Final = ("control", "enrolment", "login_http", "login_authz", "admin")
 
@@ -44,6 +46,8 @@ class Installation:
     """A database's URL; empty: the embedded one of the state directory."""
     fanout: str = field(default="", repr=False)
     """Where control planes with one store tell each other of news; empty: there is one."""
+    audit_kept: float = AUDIT_KEPT
+    """Seconds for which the audit log keeps what is over; 0: for ever."""
 
     def database(self) -> Database:
         """Connections of this process to the store; nothing is asked yet."""
@@ -94,6 +98,7 @@ def open_installation(
     listen: str = "127.0.0.1",
     store: str = "",
     fanout: str = "",
+    audit_kept: float = AUDIT_KEPT,
 ) -> Installation:
     """The folder has mode 0700, is not tracked by git, and belongs to this run and its kind alone.
 
@@ -132,6 +137,7 @@ def open_installation(
         proxies_elsewhere,
         store,
         fanout,
+        audit_kept,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from ostiary.app.agent import run_agent_process
 from ostiary.app.control_plane import run_control_plane_process
-from ostiary.app.installation import Installation, open_installation
+from ostiary.app.installation import AUDIT_KEPT, Installation, open_installation
 from ostiary.app.login import run_login_process
 from ostiary.app.spec import ProxySpec
 from ostiary.supervisor import Child, Supervisor
@@ -37,6 +37,7 @@ def up(
     listen: str = "127.0.0.1",
     store: str = "",
     fanout: str = "",
+    audit_kept: float = AUDIT_KEPT,
 ) -> None:
     """Serve `documents` until a signal; faults are said as they are found.
 
@@ -51,6 +52,7 @@ def up(
         listen=listen,
         store=store,
         fanout=fanout,
+        audit_kept=audit_kept,
     )
     Up(installation, say).start()
 

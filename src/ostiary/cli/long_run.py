@@ -48,7 +48,9 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _up(*, documents: list[str], state: str, no_proxies: bool, listen: str) -> None:
+def _up(
+    *, documents: list[str], state: str, no_proxies: bool, listen: str, audit_kept: float
+) -> None:
     """The URLs may hold passwords: they come by the environment, which `ps` does not show."""
     with _without_collection():
         from ostiary.app.up import up  # noqa: PLC0415  the whole house, for this only
@@ -62,6 +64,7 @@ def _up(*, documents: list[str], state: str, no_proxies: bool, listen: str) -> N
         listen=listen,
         store=os.environ.pop("OSTIARY_STORE", ""),
         fanout=os.environ.pop("OSTIARY_FANOUT", ""),
+        audit_kept=audit_kept,
     )
 
 

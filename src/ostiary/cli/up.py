@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from ostiary.cli.long_run import become
 from ostiary.cli.options import STATE, State
 from ostiary.errors import Refused
+from ostiary.trust.spelling import seconds_of
 
 NoProxies = Annotated[
     bool,
@@ -51,6 +52,17 @@ Fanout = Annotated[
         help="Where control planes with one store tell each other of news: valkey://host.",
     ),
 ]
+AuditKept = Annotated[
+    str,
+    Parameter(
+        name="--audit-kept",
+        env_var="OSTIARY_AUDIT_KEPT",
+        help="For how long the audit log keeps entries about verdicts that are over: 90d, 400d or "
+        "forever. What is about a verdict that holds stays.",
+    ),
+]
+_SHORTEST = 30 * 86_400.0
+"""Seconds: who looks for what happened looks further back than a month only when there is more."""
 
 
 def up(
@@ -61,6 +73,7 @@ def up(
     listen: Listen = "127.0.0.1",
     store: Store = "",
     fanout: Fanout = "",
+    audit_kept: AuditKept = "400d",
     state: State = STATE,
 ) -> None:
     """Run a gateway from documents: control plane, sign-in and every proxy.
@@ -75,9 +88,31 @@ def up(
         Files, or folders whose *.yaml files are read.
     """
     _require(documents, state)
+    kept = _kept(audit_kept)
     os.environ["OSTIARY_STORE"], os.environ["OSTIARY_FANOUT"] = store, fanout
     paths = [str(document) for document in documents]
-    become("up", documents=paths, state=str(state), no_proxies=no_proxies, listen=listen)
+    become(
+        "up",
+        documents=paths,
+        state=str(state),
+        no_proxies=no_proxies,
+        listen=listen,
+        audit_kept=kept,
+    )
+
+
+def _kept(text: str) -> float:
+    """Seconds, 0 for ever."""
+    if text == "forever":
+        return 0.0
+    seconds = seconds_of(text)
+    if seconds < _SHORTEST:
+        raise Refused(
+            "audit-kept-short",
+            f"an audit log that is kept for {text} is of no use to whoever looks into an incident",
+            "keep it for 30d at least; 400d is the default, and forever keeps it all",
+        )
+    return seconds
 
 
 def _require(documents: list[Path], state: Path) -> None:

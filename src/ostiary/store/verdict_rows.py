@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table, insert
@@ -80,7 +81,7 @@ class Deed:
     time: float
     who: str
     deed: str
-    """`put`, `lift` or `expire`."""
+    """`put`, `lift` or `expire`; `prune` when the log itself was shortened."""
     verdict: str
     kind: str
     key: str
@@ -159,3 +160,12 @@ def audit(  # noqa: PLR0917
         for one in ones
     ]
     connection.execute(insert(AUDIT), rows)
+
+
+def note_pruning(connection: Connection, gone: int, before: float, now: float) -> None:
+    """The log says that it was shortened, when the transaction commits."""
+    until = datetime.fromtimestamp(before, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    nothing = dict.fromkeys(("verdict", "kind", "key", "effect", "reason"), "")
+    why = f"{gone} entries from before {until} were removed: they were kept long enough"
+    row = {"time": now, "who": "ostiary", "deed": "prune", "why": why, **nothing}
+    connection.execute(insert(AUDIT), [row])

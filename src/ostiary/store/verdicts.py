@@ -25,6 +25,7 @@ from ostiary.store.verdict_rows import (
     Order,
     audit,
     deed_of,
+    note_pruning,
     row_of,
     verdict_of,
 )
@@ -238,6 +239,31 @@ class Verdicts:
             query = query.where(AUDIT.c.verdict == verdict)
         with self._database.read() as connection:
             return [deed_of(row) for row in connection.execute(query).mappings()]
+
+    def prune_audit(self, before: float, now: float) -> int:
+        """Everything about verdicts that were over before that time is gone.
+
+        How many entries; the log itself says so, in one of its own. What is about a verdict that
+        holds, or was lifted since, is whole.
+        """
+        holding = select(VERDICTS.c.id).where(VERDICTS.c.lifted.is_(None))
+        newer = select(AUDIT.c.verdict).where(AUDIT.c.time >= before)
+        over = AUDIT.c.verdict.not_in(holding) & AUDIT.c.verdict.not_in(newer)
+        old = (AUDIT.c.time < before) & ((AUDIT.c.verdict == "") | over)
+        some = select(AUDIT.c.number).where(old).order_by(AUDIT.c.number).limit(_AT_ONCE)
+        gone = 0
+        while True:
+            with self._database.read() as connection:
+                numbers = list(connection.execute(some).scalars())
+            if not numbers:
+                break
+            with self._database.write() as connection:
+                connection.execute(delete(AUDIT).where(AUDIT.c.number.in_(numbers)))
+            gone += len(numbers)
+        if gone:
+            with self._database.write() as connection:
+                note_pruning(connection, gone, before, now)
+        return gone
 
     def _any(self, query: Any) -> bool:
         with self._database.read() as connection:

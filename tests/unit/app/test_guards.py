@@ -25,7 +25,7 @@ def verdicts(tmp_path: Path) -> Iterator[Verdicts]:
 
 
 async def test_a_proxy_whose_guard_is_away_is_named(verdicts: Verdicts, tmp_path: Path) -> None:
-    guards = Guards(verdicts, lambda: {EDGE}, tmp_path / "verdicts.sock", "")
+    guards = Guards(verdicts, lambda: {EDGE}, tmp_path / "verdicts.sock")
     one = Verdict(uuid4(), Kind.USER, "ada", Effect.DENY, "left", "test", 1.0)
     receipt = await guards.told(verdicts.put([one], "test", "", 1.0))
     assert (receipt.enforced, receipt.missing) == ((), (EDGE,))
@@ -34,6 +34,6 @@ async def test_a_proxy_whose_guard_is_away_is_named(verdicts: Verdicts, tmp_path
 async def test_where_there_is_no_proxy_nobody_is_missing(
     verdicts: Verdicts, tmp_path: Path
 ) -> None:
-    guards = Guards(verdicts, lambda: (), tmp_path / "verdicts.sock", "")
+    guards = Guards(verdicts, lambda: (), tmp_path / "verdicts.sock")
     receipt = await guards.told(0)
     assert (receipt.enforced, receipt.missing) == ((), ())
