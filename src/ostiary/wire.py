@@ -42,6 +42,10 @@ PENDING_COOKIE: Final = "__Host-ostiary-pending"
 OWN_PATHS: Final = "/.ostiary/"
 CALLBACK_PATH: Final = "/.ostiary/callback"
 LOGOUT_PATH: Final = "/.ostiary/logout"
+KEYS_PATH: Final = "/.ostiary/keys"
+"""The JWK set by which an application verifies `x-ostiary-assertion`."""
+TRUST_KEYS_PATH: Final = "/.ostiary/trust-keys"
+"""The one for `x-ostiary-trust`. Apart, so that no proxy's key counts for an assertion."""
 
 # --- paths of the sign-in host ---
 SIGN_IN_PATH: Final = "/sign-in"

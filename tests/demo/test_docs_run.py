@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -19,7 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from demo_process import OSTIARY
+from test_withdrawn_trust import SAME_ORIGIN
 from up_process import Up, end, free_ports, until, wait_ready
+
+from ostiary.proxy.guard import installed
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs/tutorial.md"
@@ -196,13 +200,13 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    ports = dict(zip(("8443", "9001"), free_ports(2), strict=True))
+    ports = dict(zip(("8443", "9001", "9002"), free_ports(3), strict=True))
     someone = Reader(tmp_path, ports)
     yield someone
     if someone.up is not None:
         end(someone.up)
     found = subprocess.run(
-        ["pgrep", "-f", f"http.server {ports['9001']} "],
+        ["pgrep", "-f", f"http.server {ports['9001']} |live.py {ports['9002']}"],
         capture_output=True,
         text=True,
         check=False,
@@ -214,33 +218,68 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 @pytest.mark.envoy
 def test_the_tutorial_does_what_it_says(reader: Reader) -> None:
     said: dict[str, str] = {}
+    changes = 0
     first, *rest = re.findall(
         r"^```(\w+)\n(.*?)^```", TUTORIAL.read_text(), re.MULTILINE | re.DOTALL
     )
     assert "tools/bootstrap" in first[1]
     for language, block in rest:
         if language == "yaml":
-            _before_a_change(reader)
+            _before_a_change(reader, changes)
             reader.save(block)
+            changes += 1
+        elif language == "python":
+            reader.save(block)
+        elif block.startswith("ostiary verdict put"):
+            _withdraw(reader, block)
+        elif block.startswith("ostiary verdict lift") and not installed():
+            continue
         elif block.startswith("# in a second terminal"):
             reader.start(block)
         else:
             if "/health" in block:
                 until(lambda: "revision     2" in reader.type("ostiary status"), 10)
             said[block.split("\n", 1)[0]] = reader.type(block)
-    _visit(reader, "ann", "/private/salaries.html", 403, "still new here")
     assert "sound" in said["ostiary check gateway.yaml"]
     assert "asked to sign in" in said["ostiary explain ID"]
     knocks = [text for line, text in said.items() if line.startswith("curl")]
     assert re.findall(r"HTTP/2 (\d+)", "".join(knocks)) == ["401", "200"]
     assert "deny still new here" in knocks[1]  # ostiary effective, in the same block
 
+    if installed():
+        assert "only trying it out" in said["ostiary verdict lift user ann"]
+        _visit(reader, "ann", "/", 200, "Hello from inside")
 
-def _before_a_change(reader: Reader) -> None:
+
+def _before_a_change(reader: Reader, changes: int) -> None:
     if reader.up is not None:
         _visit(reader, "ann", "/", 200, "Hello from inside")
-        _visit(reader, "ann", "/private/salaries.html", 200, "Salaries")
         _visit(reader, "bob", "/", 403, "staff")
+        salaries = (200, "Salaries") if changes == 1 else (403, "still new here")
+        _visit(reader, "ann", "/private/salaries.html", *salaries)
+
+
+def _withdraw(reader: Reader, block: str) -> None:
+    """The live page of `ann` is open while it is typed."""
+    if not installed():
+        return
+    assert reader.up is not None
+    until(lambda: "revision     3" in reader.type("ostiary status"), 10)
+    _visit(reader, "ann", "/live/", 200, "EventSource")
+    with contextlib.closing(Person(reader.up)) as ann:
+        ann.sign_in("ann")
+        url, seen = f"{reader.up.url}/live/events", ""
+        with ann.client.stream("GET", url, headers=SAME_ORIGIN, timeout=10) as answer:
+            for text in answer.iter_text():
+                if not seen:
+                    assert "enforced at 1 of 1 gateways" in reader.type(block)
+                seen += text
+        assert seen.startswith("data: ")
+        assert '"reason":"demo"' in seen.rpartition("event: revoked")[2]
+        refused = ann.visit("/live/")
+        assert refused.status_code == 403
+        reader.decision = refused.headers["x-ostiary-decision"]
+    assert "who said: only trying it out" in " ".join(reader.type("ostiary explain ID").split())
 
 
 def _visit(reader: Reader, account: str, path: str, code: int, words: str) -> None:

@@ -23,6 +23,7 @@ from ostiary.api.server import run_api
 from ostiary.app.admin import Admin
 from ostiary.app.changes import Changes, First, first_plan
 from ostiary.app.channel import Channel
+from ostiary.app.guard_keys import GuardKeys
 from ostiary.app.guards import Guards
 from ostiary.app.history import History
 from ostiary.app.installation import Installation, write_facts, write_private
@@ -165,6 +166,7 @@ class _ControlPlane:
                 for task in (own.run(), serving.run(), self._writer.run(), self._listen()):
                     group.create_task(task)
                 group.create_task(self._guards.run())
+                group.create_task(GuardKeys(self._guards.hub, stores.site).run())
                 rotation = Rotation(stores.keys, self._ledger, self._xds, self._republish)
                 group.create_task(rotation.run())
                 group.create_task(Ports(self._ledger, self._xds).run())

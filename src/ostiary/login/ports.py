@@ -87,6 +87,9 @@ class SitePort(Protocol):
     def directory(self) -> Directory:
         """The site directory of the current revision."""
 
+    def get(self, name: str, /) -> str | None:
+        """The text that the control plane put under `name`."""
+
 
 class PoliciesPort(Protocol):
     """`store.revisions.Revisions`."""

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from ostiary.errors import OstiaryError, Refused
 from ostiary.login.callback import Callback
+from ostiary.login.keys import PublicKeys
 from ostiary.login.pages import words
 from ostiary.login.passwords import Passwords
 from ostiary.login.ports import Stores
@@ -25,7 +26,7 @@ from ostiary.login.signin import SignIn
 from ostiary.login.signout import SignOut
 from ostiary.login.visit import Visit, respond, visit
 from ostiary.login.work import Work
-from ostiary.wire import CALLBACK_PATH, LOGOUT_PATH, SIGN_IN_PATH
+from ostiary.wire import CALLBACK_PATH, KEYS_PATH, LOGOUT_PATH, SIGN_IN_PATH, TRUST_KEYS_PATH
 
 Answer = Callable[[Visit], Awaitable[Response]]
 _STATUS: Final = {
@@ -47,6 +48,7 @@ def web(
     sign_in = SignIn(stores, passwords, work)
     callback = Callback(stores, work, issuer)
     sign_out = SignOut(stores, work, issuer)
+    keys = PublicKeys(stores, work)
 
     def route(path: str, method: str, answer: Answer, *, sign_in_host: bool | None) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -64,6 +66,8 @@ def web(
             route(SIGN_IN_PATH, "GET", sign_in.form, sign_in_host=True),
             route(SIGN_IN_PATH, "POST", sign_in.submit, sign_in_host=True),
             route(CALLBACK_PATH, "GET", callback.redeem, sign_in_host=False),
+            route(KEYS_PATH, "GET", keys.assertions, sign_in_host=None),
+            route(TRUST_KEYS_PATH, "GET", keys.trust, sign_in_host=None),
             route(LOGOUT_PATH, "GET", sign_out.ask, sign_in_host=None),
             route(LOGOUT_PATH, "POST", sign_out.end, sign_in_host=None),
         ],

@@ -110,9 +110,9 @@ class Hub:
         """Every guard whose stream is open."""
         return [one.status(self._order) for one in self._lines]
 
-    def signing_keys(self) -> dict[str, bytes]:
-        """By proxy: the public key of its guard, where it has one."""
-        return {one.proxy: one.signing_key for one in self._lines if one.signing_key}
+    def signing_keys(self) -> list[bytes]:
+        """The public key of every guard that is connected and has one; several may be one proxy."""
+        return [one.signing_key for one in self._lines if one.signing_key]
 
     @property
     def trouble(self) -> str:

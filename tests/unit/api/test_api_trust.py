@@ -11,6 +11,10 @@ import pytest
 from api_running import EDGE, MINI, TOKEN, Api, running_api
 
 from ostiary.api.ports import User
+from ostiary.identity.model import Account, Session
+from ostiary.identity.rotation import PlainHandle, first_handle
+from ostiary.store.accounts import Accounts
+from ostiary.store.sessions import Sessions
 
 
 @pytest.fixture
@@ -90,6 +94,54 @@ async def test_without_a_guard_a_verdict_is_refused(tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=api.url, headers=headers, verify=context) as client:
             answer = await client.post("/v1/verdicts", json={"kind": "user", "key": "ada"})
     assert answer.json()["error"]["code"] == "guard-missing"
+
+
+async def test_sessions_are_listed_by_account_and_ended(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    database = api.plane.decisions_kept._database
+    Accounts(database).add(Account("ada", "", (), created=0.0))
+    handle = first_handle(PlainHandle(b"f", b"s"), "s1", "login.test", 1.0)
+    Sessions(database).open(Session("s1", "ada", "local", "password", 1.0, 1.0), handle, None)
+    (one,) = (await client.get("/v1/sessions")).json()
+    assert (one["sid"], one["account"], one["created"]) == ("s1", "ada", 1.0)
+    assert (await client.get("/v1/sessions?account=bob")).json() == []
+    ended = await client.delete("/v1/sessions/s1")
+    assert (ended.status_code, ended.json()["enforced"]) == (200, [EDGE, MINI])
+    assert (await client.get("/v1/sessions")).json() == []
+    (deed,) = (await client.get("/v1/audit")).json()
+    assert (deed["kind"], deed["key"], deed["reason"]) == (
+        "session",
+        "s1",
+        "ended-by-administrator",
+    )
+
+
+async def test_an_account_is_disabled_and_enabled(api: Api, client: httpx.AsyncClient) -> None:
+    for word, disabled in (("disable", True), ("enable", False)):
+        answer = await client.post(f"/v1/users/ada/{word}")
+        assert (answer.status_code, answer.json()["guarded"]) == (200, True)
+        assert api.plane.accounts["ada"].disabled is disabled
+        assert (await client.post(f"/v1/users/eve/{word}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/verdicts"),
+        ("POST", "/v1/verdicts"),
+        ("DELETE", "/v1/verdicts/8c4f2c8e-0000-4000-8000-000000000009"),
+        ("GET", "/v1/sessions"),
+        ("DELETE", "/v1/sessions/s1"),
+        ("POST", "/v1/users/ada/disable"),
+        ("POST", "/v1/users/ada/enable"),
+        ("GET", "/v1/audit"),
+    ],
+)
+async def test_nobody_comes_in_without_the_token(api: Api, method: str, path: str) -> None:
+    trusted = ssl.create_default_context(cafile=api.ca)
+    async with httpx.AsyncClient(base_url=api.url, verify=trusted) as stranger:
+        assert (await stranger.request(method, path)).status_code == 401
 
 
 async def test_unknown_things_are_not_found(client: httpx.AsyncClient) -> None:

@@ -62,14 +62,14 @@ def command(*arguments: str | Path, stdin: str = "") -> Said:
 
 
 @contextmanager
-def control_plane(state: Path) -> Iterator[Api]:
+def control_plane(state: Path, *, guarded: bool = True) -> Iterator[Api]:
     """An admin API in a thread of its own; `state/admin.json` says where."""
     state.mkdir(exist_ok=True)
     ready, done = threading.Event(), threading.Event()
     found: list[Api] = []
 
     async def serve() -> None:
-        async with running_api(state) as api:
+        async with running_api(state, guarded=guarded) as api:
             found.append(api)
             ready.set()
             await asyncio.to_thread(done.wait)

@@ -202,6 +202,7 @@ class Browser:
     def ask(self, *, expired: bool = True, host: str = APP, **headers: str) -> auth.CheckRequest:
         """What a gateway asks when the shadow rules denied this browser's request."""
         request = auth.CheckRequest()
+        request.attributes.source.address.socket_address.address = "203.0.113.9"
         http = request.attributes.request.http
         http.id, http.method = START, headers.pop("method", "GET")
         http.host, http.path = host, headers.pop("path", "/page?x=1")
