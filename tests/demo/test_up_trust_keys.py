@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("ostiary_guard") is None, reason="NO GUARD"),
 ]
 DOCUMENT = """\
-gateway: {{https: {{port: {port}, address: 127.0.0.1, hosts: ["*.localhost"]}}}}
+gateway: {{https: {{port: {port}, address: 127.0.0.1, hosts: [notes.localhost]}}}}
 identity: {{providers: {{local: {{}}}}}}
 services: {{app: {{at: ["{app}"]}}}}
 routes:
