@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::bits::Bits;
 use super::chains::Chains;
 use super::fold;
+use super::gated::{forms, gate, hint, watches};
 use super::gates::GatesBuilder;
 use super::order::order;
-use super::places::{Places, Watch};
+use super::places::Places;
 use super::rule::{Control, Effect, Link, Rule};
 use super::settings::{Mode, Settings};
 use super::texts::Texts;
 use super::which::Test;
 use super::{Known, Limits, Plan};
-use crate::operators::Operator;
 use crate::seclang::action::{Actions, Disruptive};
 use crate::seclang::ctl::Ctl;
-use crate::seclang::variable::Variable;
 use crate::seclang::{Directive, Fault, Knob, RuleSet, Written};
 use crate::transforms::Transform;
 
@@ -184,41 +183,19 @@ fn assemble(
     settings: Settings,
     limits: Limits,
 ) -> Result<Plan, Fault> {
-    let heads: Vec<&Vec<Written>> = entries
-        .iter()
-        .filter_map(|entry| {
-            if let Entry::Rule(links) = entry {
-                Some(links)
-            } else {
-                None
-            }
-        })
-        .collect();
+    let links = entries.iter().filter_map(|entry| match entry {
+        Entry::Rule(links) => Some(links),
+        Entry::Marker(_) => None,
+    });
+    let heads: Vec<&Vec<Written>> = links.collect();
     let mut gates = GatesBuilder::default();
     let own: Vec<(Option<u32>, Option<u32>)> = heads
         .iter()
         .map(|links| (gate(&links[0], &mut gates), hint(&links[0], &mut gates)))
         .collect();
-    let chains = Chains::build(
-        heads
-            .iter()
-            .flat_map(|links| links.iter())
-            .flat_map(forms)
-            .collect(),
-    );
-    let node = |steps: Vec<Transform>| chains.find(&steps).unwrap_or_default();
-    let watches: Vec<Watch<'_>> = heads
-        .iter()
-        .zip(&own)
-        .filter_map(|(links, (gate, _))| {
-            Some(Watch {
-                head: &links[0],
-                chains: forms(&links[0]).into_iter().map(node).collect(),
-                gate: (*gate)?,
-            })
-        })
-        .collect();
-    let places = Places::build(&watches, &chains, gates.width());
+    let links = heads.iter().flat_map(|links| links.iter());
+    let chains = Chains::build(links.flat_map(forms).collect());
+    let places = Places::build(&watches(&heads, &own, &chains), &chains, gates.width());
     let mut texts = Texts::new();
     let mut rules = Vec::new();
     for (links, (gate, hint)) in heads.iter().zip(own) {
@@ -241,51 +218,6 @@ fn assemble(
         limits,
         settings,
     })
-}
-
-/// The chains after each of which a link looks at a value.
-fn forms(link: &Written) -> Vec<Vec<Transform>> {
-    let steps = link.actions.transforms.clone().unwrap_or_default();
-    if link.actions.multi_match {
-        (0..=steps.len())
-            .map(|depth| steps[..depth].to_vec())
-            .collect()
-    } else {
-        vec![steps]
-    }
-}
-
-/// A gate for a rule whose targets all come from the request itself.
-fn gate(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
-    let plain = head
-        .targets
-        .iter()
-        .all(|target| target.exclude || !(target.count || target.variable.is_state()));
-    if head.negated || !plain {
-        return None;
-    }
-    gates.add(head.operator.as_ref()?, sides(head))
-}
-
-/// The gate of a rule that matches where many phrases are not: while it is closed nobody needs
-/// to look for them.
-fn hint(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
-    let operator = head.operator.as_ref()?;
-    let many = head.negated && matches!(operator, Operator::Phrases(_));
-    if many {
-        gates.add(operator, sides(head))
-    } else {
-        None
-    }
-}
-
-/// Whether a rule looks at requests, and at bodies of responses.
-fn sides(head: &Written) -> [bool; 2] {
-    let mut looks = [false; 2];
-    for target in head.targets.iter().filter(|target| !target.exclude) {
-        looks[usize::from(target.variable == Variable::ResponseBody)] = true;
-    }
-    looks
 }
 
 fn rule(
@@ -335,23 +267,7 @@ fn build(
     texts: &mut Texts,
 ) -> Result<Link, String> {
     let mut link = link.clone();
-    link.targets
-        .iter_mut()
-        .for_each(|target| texts.target(target));
-    if let Some(operator) = &mut link.operator {
-        texts.operator(operator);
-    }
-    let actions = &mut link.actions;
-    actions
-        .setvars
-        .iter_mut()
-        .for_each(|setvar| texts.setvar(setvar));
-    for template in [&mut actions.msg, &mut actions.logdata]
-        .into_iter()
-        .flatten()
-    {
-        texts.template(template);
-    }
+    texts.link(&mut link);
     let node = |steps: &Vec<Transform>| chains.find(steps).unwrap_or_default();
     let stages = forms(&link).iter().map(node).collect();
     let actions = &link.actions;

@@ -5,6 +5,7 @@ pub(crate) mod chains;
 mod compile;
 pub mod exclusion;
 mod fold;
+mod gated;
 pub(crate) mod gates;
 pub(crate) mod needs;
 mod order;

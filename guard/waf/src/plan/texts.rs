@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::operators::Operator;
+use crate::seclang::Written;
 use crate::seclang::action::{Change, SetVar};
 use crate::seclang::target::{Selector, Target};
 use crate::seclang::template::{Piece, Template};
@@ -90,6 +91,24 @@ impl Texts {
                 self.template(value);
             }
             Change::Unset => {}
+        }
+    }
+
+    /// Resolve all names and texts of a link.
+    pub fn link(&mut self, link: &mut Written) {
+        for target in &mut link.targets {
+            self.target(target);
+        }
+        if let Some(operator) = &mut link.operator {
+            self.operator(operator);
+        }
+        let actions = &mut link.actions;
+        for setvar in &mut actions.setvars {
+            self.setvar(setvar);
+        }
+        let shown = [&mut actions.msg, &mut actions.logdata];
+        for template in shown.into_iter().flatten() {
+            self.template(template);
         }
     }
 }

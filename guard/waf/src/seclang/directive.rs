@@ -6,6 +6,49 @@ use super::{Directive, Knob, Written, target};
 use crate::operators;
 use crate::plan::settings::Mode;
 
+/// Directives of audit and debug logs, folders and engines that mean nothing here.
+const IGNORED: &[&str] = &[
+    "seccomponentsignature",
+    "secauditengine",
+    "secauditlog",
+    "secauditlog2",
+    "secauditlogformat",
+    "secauditlogparts",
+    "secauditlogtype",
+    "secauditlogrelevantstatus",
+    "secauditlogstoragedir",
+    "secauditlogdirmode",
+    "secauditlogfilemode",
+    "secdebuglog",
+    "secdebugloglevel",
+    "secdatadir",
+    "sectmpdir",
+    "secuploaddir",
+    "secuploadkeepfiles",
+    "secuploadfilemode",
+    "secuploadfilelimit",
+    "secrequestbodyinmemorylimit",
+    "secrequestbodynofileslimit",
+    "secresponsebodylimitaction",
+    "seccollectiontimeout",
+    "seccookieformat",
+    "secunicodemapfile",
+    "secstatusengine",
+    "secwebappid",
+    "secserversignature",
+    "secsensorid",
+    "sectmpsaveuploadedfiles",
+    "secpcrematchlimit",
+    "secpcrematchlimitrecursion",
+    "sechttpblkey",
+    "secgeolookupdb",
+    "secinterceptonerror",
+    "secxmlexternalentity",
+    "secrxprefilter",
+    "secconnengine",
+    "secresponsebodymimetypesclear",
+];
+
 type Data<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// Read a directive; nothing for one that means nothing here (audit log, paths).
@@ -104,47 +147,7 @@ fn knob(name: &str, value: &str, words: &[String]) -> Result<Option<Knob>, Strin
         ),
         "secargumentslimit" => Knob::ArgumentsLimit(size()?),
         "secrequestbodyjsondepthlimit" => Knob::JsonDepth(size()?),
-        "seccomponentsignature"
-        | "secauditengine"
-        | "secauditlog"
-        | "secauditlog2"
-        | "secauditlogformat"
-        | "secauditlogparts"
-        | "secauditlogtype"
-        | "secauditlogrelevantstatus"
-        | "secauditlogstoragedir"
-        | "secauditlogdirmode"
-        | "secauditlogfilemode"
-        | "secdebuglog"
-        | "secdebugloglevel"
-        | "secdatadir"
-        | "sectmpdir"
-        | "secuploaddir"
-        | "secuploadkeepfiles"
-        | "secuploadfilemode"
-        | "secuploadfilelimit"
-        | "secrequestbodyinmemorylimit"
-        | "secrequestbodynofileslimit"
-        | "secresponsebodylimitaction"
-        | "seccollectiontimeout"
-        | "seccookieformat"
-        | "secunicodemapfile"
-        | "secstatusengine"
-        | "secwebappid"
-        | "secserversignature"
-        | "secsensorid"
-        | "sectmpsaveuploadedfiles"
-        | "secpcrematchlimit"
-        | "secpcrematchlimitrecursion"
-        | "sechttpblkey"
-        | "secgeolookupdb"
-        | "secinterceptonerror"
-        | "secxmlexternalentity"
-        | "secrxprefilter"
-        | "secconnengine"
-        | "secresponsebodymimetypesclear" => {
-            return Ok(None);
-        }
+        _ if IGNORED.contains(&name) => return Ok(None),
         _ => return Err(format!("unknown directive {}", words[0])),
     }))
 }
