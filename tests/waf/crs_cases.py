@@ -80,7 +80,7 @@ def _stage(tree: Tree) -> Stage:
     status = wanted.get("status", ())
     return Stage(
         message,
-        _reply(message),
+        answered(message),
         frozenset(expect),
         frozenset(refuse),
         tuple(lines),
@@ -124,7 +124,7 @@ def _encoded(text: str) -> str:
     return "&".join(quote_plus(name) + sign + quote_plus(value) for name, sign, value in pairs)
 
 
-def _reply(message: Message) -> Reply:
+def answered(message: Message) -> Reply:
     """What CRS's own test application answers: what a request to /reflect asks for."""
     if not message.target.startswith(b"/reflect") or not message.body:
         return Reply()
