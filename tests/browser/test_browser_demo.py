@@ -143,3 +143,28 @@ def test_a_live_page_ends_and_says_why(browser: Browser, demo: Demo) -> None:
     page.reload()
     assert page.inner_text("#who") == "editor"
     context.close()
+
+
+@pytest.mark.skipif(not installed(), reason="the wheel ostiary-guard is not installed")
+def test_an_attack_is_stopped_with_an_explanation(person: BrowserContext, demo: Demo) -> None:
+    page = person.new_page()
+    sign_in(page, demo, "editor")
+    page.fill("[name=text]", "<script>alert(1)</script>")
+    page.click("text=Write")
+    page.wait_for_load_state()
+    assert page.title() == "This request was stopped"
+    assert page.inner_text("#rule")
+    assert page.inner_text("#where") == "ARGS:text"
+    explained = demo.cli("explain", page.inner_text("#decision")).stdout
+    for words in ("waf", "ARGS:text", "core demanded by: route notes", "score"):
+        assert words in explained, explained
+    page.goto(demo.url + "/")
+    assert "alert" not in page.inner_text("#notes")
+
+
+@pytest.mark.skipif(not installed(), reason="the wheel ostiary-guard is not installed")
+def test_a_stranger_who_attacks_is_told_nothing(person: BrowserContext, demo: Demo) -> None:
+    page = person.new_page()
+    page.goto(demo.url + "/?q=..%2f..%2fetc/passwd&x=%27%20union%20select%201--")
+    assert "login.localhost" in page.url or page.title() == "This request was stopped"
+    assert page.query_selector("#rule") is None

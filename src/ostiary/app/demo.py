@@ -55,7 +55,9 @@ def demo(state: Path, told: Told) -> None:
     up.on_ready = functools.partial(_ready, up, https, passwords, told)
     log = installation.logs / "notes.log"
     with _socket(state) as application:
-        installation.documents[0].write_text(document(https, http, mini, application))
+        installation.documents[0].write_text(
+            document(https, http, mini, application, guard=guarded())
+        )
         try:
             up.start((Child("notes", functools.partial(_notes, application), log),))
         finally:
@@ -128,7 +130,7 @@ def words(
         "  Without a browser: nobody is signed in, so the answer is 401 and says where to go",
         f"    curl -i --cacert {ca} --resolve {HOST}:{port}:127.0.0.1 {url}/notes",
         "",
-        "  Five things to try" if guarded() else "  Four things to try",
+        "  Six things to try" if guarded() else "  Four things to try",
         "    1. Sign in as editor in two windows, write a note, and watch it arrive in the other.",
         "    2. Sign in as visitor in a private window, and read why you are refused.",
         "    3. Ask with the decision id of that page, and see what was looked at:",
@@ -136,7 +138,7 @@ def words(
         "    4. In the document, change [editors] to [editors, visitors] in the route's `access`",
         "       and save: it applies at once. Visitor is refused still, now by the service's own",
         "       `access`; change that too, and visitor is in.",
-        *_withdrawal(command, option),
+        *_with_guard(command, option),
         "",
         "  A browser warns about our own authority until you trust it:",
         f"    {command} trust install{option}",
@@ -148,13 +150,18 @@ def words(
     ]
 
 
-def _withdrawal(command: str, option: str) -> list[str]:
-    """The fifth thing to try, or why there is none."""
+def _with_guard(command: str, option: str) -> list[str]:
+    """The fifth and the sixth thing to try, or why there are none."""
     if not guarded():
-        return ["       A fifth, ending a live page, needs the guard (the wheel `ostiary-guard`)."]
+        return [
+            "       Two more, ending a live page and stopping an attack, need the guard (the wheel",
+            "       `ostiary-guard`).",
+        ]
     return [
         "    5. Withdraw trust while editor's page is open: it ends, and says why.",
         f"         {command} verdict put user editor --reason demo{option}",
         "       Then give it back, and load the page again:",
         f"         {command} verdict lift user editor{option}",
+        "    6. Attack: write the note <script>alert(1)</script> as editor, and read what stopped",
+        "       it and where. `explain` with the decision id of that page says which rule.",
     ]

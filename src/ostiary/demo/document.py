@@ -26,8 +26,12 @@ routes:
     access: [{{ allow: {{ name: editors, groups: [editors], methods: [GET, POST] }} }}]
     limits: [{{ rate: 600/m, per: user }}]
 """
+GUARDED = "    waf: { rules: core }\n"
+"""What only the guard can do."""
 
 
-def document(https: int, http: int, mini: int, socket: Path) -> str:
+def document(https: int, http: int, mini: int, socket: Path, *, guard: bool) -> str:
     """The demo's document for these ports and the application's unix socket."""
-    return TEMPLATE.format(https=https, http=http, mini=mini, socket=json.dumps(f"unix:{socket}"))
+    place = json.dumps(f"unix:{socket}")
+    text = TEMPLATE.format(https=https, http=http, mini=mini, socket=place)
+    return text + GUARDED if guard else text

@@ -121,7 +121,7 @@ def _waf(record: DecisionRecord, details: str) -> Native:
     what = "the answer" if found.phase > _REQUEST_PHASES else "the request"
     return Native(
         Stage.WAF,
-        f"the rule {found.by} stopped {what}: {why}{where}",
+        f"{why}{where}; the rule {found.by} stopped {what}",
         "if this was no attack, `ostiary waf tune` proposes the exclusion for it",
     )
 

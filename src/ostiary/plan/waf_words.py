@@ -78,7 +78,8 @@ def looked_at(one: Said, record: str, path: str) -> Iterator[tuple[str, str]]:
     if one.rules:
         yield "rules", _rules(one.rules)
     if one.place:
-        yield "matched", f"{one.place}{f' = {one.data}' if one.data else ''}"
+        told = f" = {one.data}" if one.data not in {"", one.place} else ""
+        yield "matched", f"{one.place}{told}"
     if held:
         yield "score", f"{one.score} of {held['threshold']}, at paranoia {held['paranoia']}"
     elif one.score:

@@ -74,7 +74,7 @@ def test_a_stopped_request_is_told_with_its_rules_and_who_demanded_them() -> Non
     told = blocked()
     assert told["by"] == Stage.WAF
     assert told["why"] == (
-        "the rule 949110 stopped the request: Detects MSSQL code execution, at ARGS:q"
+        "Detects MSSQL code execution, at ARGS:q; the rule 949110 stopped the request"
     )
     assert told["rules"] == "942190, 949110"
     assert told["matched"] == "ARGS:q = ' union select"
