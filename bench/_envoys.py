@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ from cryptography.x509.oid import NameOID
 from ostiary.protos.descriptors import envoy_binary
 
 BODY: Final = "x" * 1024
+LONGEST_ANSWER: Final = 65_536
+"""Bytes that the application answers by itself."""
 _TYPE: Final = "type.googleapis.com/envoy.extensions."
 Tree = dict[str, Any]
 
@@ -48,8 +50,8 @@ def application(folder: Path, name: str = "application") -> Iterator[tuple[int, 
     port = free_port()
     answer = {"status": 200, "body": {"inline_string": BODY}}
     route = {"match": {"prefix": "/"}, "direct_response": answer}
-    with _running(folder, name, [_listener(name, port, route)], []) as pid:
-        _await_port(port)
+    with running(folder, name, [listener(name, port, [route])], []) as pid:
+        await_port(port)
         yield pid, port
 
 
@@ -65,20 +67,21 @@ def yardstick(
     if authorizer is not None:
         name = "asking"
     route = {"match": {"prefix": "/"}, "route": {"cluster": "application"}}
-    front = _listener(name, port, route)
+    front = listener(name, port, [route])
     if tls:
         front["filter_chains"][0]["transport_socket"] = _secure(folder)
-    clusters = [_cluster("application", upstream)]
+    clusters = [cluster("application", upstream)]
     if authorizer is not None:
         manager = front["filter_chains"][0]["filters"][0]["typed_config"]
         manager["http_filters"].insert(0, _asks(authorizer))
-        clusters.append(_cluster("authorizer", authorizer))
-    with _running(folder, name, [front], clusters) as pid:
-        _await_port(port)
+        clusters.append(cluster("authorizer", authorizer))
+    with running(folder, name, [front], clusters) as pid:
+        await_port(port)
         yield pid, port
 
 
-def _cluster(name: str, port: int) -> Tree:
+def cluster(name: str, port: int) -> Tree:
+    """A server on this machine."""
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}]
     return {
         "name": name,
@@ -100,7 +103,8 @@ def _asks(port: int) -> Tree:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, name: str, listeners: list[Tree], clusters: list[Tree]) -> Iterator[int]:
+def running(folder: Path, name: str, listeners: list[Tree], clusters: list[Tree]) -> Iterator[int]:
+    """An Envoy with one worker: its pid."""
     file = folder / f"{name}.json"
     file.write_text(
         json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}})
@@ -117,25 +121,27 @@ def _running(folder: Path, name: str, listeners: list[Tree], clusters: list[Tree
         process.wait(10)
 
 
-def _await_port(port: int) -> None:
-    deadline = time.monotonic() + 10
+def await_port(port: int, patience: float = 10) -> None:
+    """Returns when somebody listens."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.01)
-    raise TimeoutError(f"no Envoy listens on {port}")
+    raise TimeoutError(f"nobody listens on {port}")
 
 
 def _address(port: int) -> Tree:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _listener(name: str, port: int, route: Tree) -> Tree:
-    chain = {"filters": [_manager(name, route)]}
+def listener(name: str, port: int, routes: list[Tree], filters: Sequence[Tree] = ()) -> Tree:
+    """A listener without a log; `filters` stand before the router."""
+    chain = {"filters": [_manager(name, routes, filters)]}
     return {"name": name, "address": _address(port), "filter_chains": [chain]}
 
 
-def _manager(name: str, route: Tree) -> Tree:
+def _manager(name: str, routes: list[Tree], filters: Sequence[Tree]) -> Tree:
     kind = f"{_TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager"
     router = {"@type": f"{_TYPE}filters.http.router.v3.Router"}
     return {
@@ -144,9 +150,13 @@ def _manager(name: str, route: Tree) -> Tree:
             "@type": kind,
             "stat_prefix": name,
             "route_config": {
-                "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]
+                "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}],
+                "max_direct_response_body_size_bytes": LONGEST_ANSWER,
             },
-            "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+            "http_filters": [
+                *filters,
+                {"name": "envoy.filters.http.router", "typed_config": router},
+            ],
         },
     }
 
