@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::bits::Bits;
 use super::chains::Chains;
 use super::fold;
-use super::gated::{forms, gate, hint, watches};
+use super::gated::{forms, gate, hints, watches};
 use super::gates::GatesBuilder;
 use super::order::order;
 use super::places::Places;
@@ -189,18 +189,20 @@ fn assemble(
     });
     let heads: Vec<&Vec<Written>> = links.collect();
     let mut gates = GatesBuilder::default();
-    let own: Vec<(Option<u32>, Option<u32>)> = heads
+    let own: Vec<(Option<u32>, Vec<Option<u32>>)> = heads
         .iter()
-        .map(|links| (gate(&links[0], &mut gates), hint(&links[0], &mut gates)))
+        .map(|links| (gate(&links[0], &mut gates), hints(links, &mut gates)))
         .collect();
     let links = heads.iter().flat_map(|links| links.iter());
     let chains = Chains::build(links.flat_map(forms).collect());
     let places = Places::build(&watches(&heads, &own, &chains), &chains, gates.width());
     let mut texts = Texts::new();
     let mut rules = Vec::new();
-    for (links, (gate, hint)) in heads.iter().zip(own) {
+    for (links, (gate, hints)) in heads.iter().zip(own) {
         let mut rule = rule(set, links, gate, &chains, &heads, &mut texts)?;
-        rule.links[0].hint = hint;
+        for (link, hint) in rule.links.iter_mut().zip(hints) {
+            link.hint = hint;
+        }
         rules.push(rule);
     }
     let phases = order(entries, &mut rules);

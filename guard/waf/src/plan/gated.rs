@@ -5,6 +5,7 @@ use super::gates::GatesBuilder;
 use super::places::Watch;
 use crate::operators::Operator;
 use crate::seclang::Written;
+use crate::seclang::target::Target;
 use crate::seclang::variable::Variable;
 use crate::transforms::Transform;
 
@@ -20,16 +21,23 @@ pub(super) fn gate(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
     gates.add(head.operator.as_ref()?, sides(head))
 }
 
-/// The gate of a rule that matches where many phrases are not: while it is closed nobody needs
-/// to look for them.
-pub(super) fn hint(head: &Written, gates: &mut GatesBuilder) -> Option<u32> {
-    let operator = head.operator.as_ref()?;
-    let many = head.negated && matches!(operator, Operator::Phrases(_));
-    if many {
-        gates.add(operator, sides(head))
-    } else {
-        None
-    }
+/// Gates that say, while they are closed, that a link's operator does not hold: for rules that
+/// match where many phrases are not, and for later links that look at bodies of responses.
+pub(super) fn hints(links: &[Written], gates: &mut GatesBuilder) -> Vec<Option<u32>> {
+    let hint = |(index, link): (usize, &Written)| {
+        let operator = link.operator.as_ref()?;
+        let body = |target: &Target| target.variable == Variable::ResponseBody;
+        let worth = match operator {
+            Operator::Phrases(_) => link.negated || index > 0,
+            Operator::Pattern(_) => index > 0 && link.targets.iter().any(body),
+            _ => false,
+        };
+        let own = !link.targets.iter().any(|target| target.variable.is_state());
+        (worth && own)
+            .then(|| gates.add(operator, sides(link)))
+            .flatten()
+    };
+    links.iter().enumerate().map(hint).collect()
 }
 
 /// Whether a rule looks at requests, and at bodies of responses.
@@ -56,16 +64,16 @@ pub(super) fn forms(link: &Written) -> Vec<Vec<Transform>> {
 /// What places need to know of the rules that have a gate.
 pub(super) fn watches<'a>(
     heads: &[&'a Vec<Written>],
-    own: &[(Option<u32>, Option<u32>)],
+    own: &[(Option<u32>, Vec<Option<u32>>)],
     chains: &Chains,
 ) -> Vec<Watch<'a>> {
     let node = |steps: Vec<Transform>| chains.find(&steps).unwrap_or_default();
-    let watch = |(links, (gate, _)): (&&'a Vec<Written>, &(Option<u32>, Option<u32>))| {
+    let gated = heads.iter().zip(own).filter_map(|(links, (gate, _))| {
         Some(Watch {
             head: &links[0],
             chains: forms(&links[0]).into_iter().map(node).collect(),
             gate: (*gate)?,
         })
-    };
-    heads.iter().zip(own).filter_map(watch).collect()
+    });
+    gated.collect()
 }

@@ -78,6 +78,11 @@ impl Words {
             }
             return;
         }
+        self.find_long(text, found);
+    }
+
+    /// A long text in lanes: while one waits for its row, the others go on.
+    fn find_long(&self, text: &[u8], mut found: impl FnMut(&[u32])) {
         let mut seen = vec![false; self.ends.len()];
         let mut end = |state: u16| {
             let at = usize::from(state - self.first_end);
@@ -94,12 +99,17 @@ impl Words {
         let lanes: [&[u8]; LANES] = std::array::from_fn(lane);
         let mut states = [0u16; LANES];
         let shortest = lanes.iter().map(|lane| lane.len()).min().unwrap_or(0);
+        let heads: [&[u8]; LANES] = lanes.map(|lane| &lane[..shortest]);
         for at in 0..shortest {
-            for (state, lane) in states.iter_mut().zip(lanes) {
-                *state = self.next(*state, lane[at]);
+            let mut highest = 0;
+            for (state, head) in states.iter_mut().zip(heads) {
+                *state = self.next(*state, head[at]);
+                highest = highest.max(*state);
             }
-            for state in states.iter().filter(|state| **state >= self.first_end) {
-                end(*state);
+            if highest >= self.first_end {
+                for state in states.iter().filter(|state| **state >= self.first_end) {
+                    end(*state);
+                }
             }
         }
         for (mut state, lane) in states.into_iter().zip(lanes) {
