@@ -25,7 +25,8 @@ _INCLUDE: Final = re.compile(r"^\s*Include(Optional)?\s+\"?([^\"\n]+?)\"?\s*$", 
 _DATA: Final = re.compile(
     r"@(?:pmf|pmFromFile|ipMatchF|ipMatchFromFile)\s+([^\"\n]+)", re.IGNORECASE
 )
-_DEBIAN: Final = Path("/etc/modsecurity/crs")
+_DEBIAN: Final = Path("/usr/share/modsecurity-crs")
+_CHANGED: Final = Path("/etc/modsecurity/crs")
 """Where Debian's package keeps what people may change."""
 
 
@@ -50,11 +51,7 @@ class Read:
 def crs_places() -> tuple[Path, ...]:
     """Where an installed Core Rule Set may be, the first that is there."""
     ours = Path("share/ostiary/crs/current")
-    return (
-        Path(sys.prefix) / ours,
-        Path.home() / ".local" / ours,
-        Path("/usr/share/modsecurity-crs"),
-    )
+    return Path(sys.prefix) / ours, Path.home() / ".local" / ours, _DEBIAN
 
 
 def read_rules(word: str, folder: Path, places: Sequence[Path] | None = None) -> Read:
@@ -87,7 +84,7 @@ def _read_folder(folder: Path, shown: str) -> Read:
     reading.paths += [str(folder), str(folder / "rules")]
     if (folder / "rules").is_dir():
         own = sorted((folder / "rules").glob("*.conf"))
-        changed = sorted(_DEBIAN.glob("*.conf")) if shown == CRS and not _setup(folder) else []
+        changed = sorted(_CHANGED.glob("*.conf")) if folder == _DEBIAN else []
         setups = [*_setup(folder), *(one for one in changed if one.name == "crs-setup.conf")]
         rules = sorted([*own, *(one for one in changed if one not in setups)], key=_name)
         files = [*setups[:1], *rules]

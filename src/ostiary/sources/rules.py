@@ -18,7 +18,7 @@ from ostiary.errors import ConfigError
 from ostiary.features.waf import CORE, CRS
 from ostiary.language import tree as positions
 from ostiary.language.tree import RuleText, Tree, value_at
-from ostiary.sources.rule_files import UnreadRules, read_rules
+from ostiary.sources.rule_files import UnreadRules, crs_places, read_rules
 
 _BESIDE: Final = "#rules"
 """Behind the name of a document: the name under which its rules are kept."""
@@ -50,7 +50,7 @@ def name_rules(tree: Tree, folder: Path, places: Sequence[Path] | None = None) -
                 read = read_rules(word, folder, places)
             except UnreadRules as error:
                 place = tree.value_place((*path, "rules", *step))
-                named.files.append(str(folder / word))
+                named.files += _awaited(word, folder, places)
                 fault = ConfigError(error.code, error.sentence, place, error.hint)
                 faults.append((path, fault))
             else:
@@ -58,6 +58,13 @@ def name_rules(tree: Tree, folder: Path, places: Sequence[Path] | None = None) -
                 named.files += read.paths
     named.tree = replace(tree, data=data, rules=rules, faults=(*tree.faults, *faults))
     return named
+
+
+def _awaited(word: str, folder: Path, places: Sequence[Path] | None) -> list[str]:
+    """Where rules that could not be read may come to be."""
+    if word != CRS:
+        return [str(folder / word)]
+    return [str(place / "rules") for place in (crs_places() if places is None else places)]
 
 
 def _blocks(data: object) -> Iterator[tuple[positions.Path, dict[str, Any]]]:

@@ -143,6 +143,21 @@ def test_rules_that_were_missing_are_read_once_they_are_there(tmp_path: Path) ->
     assert not only(files).faults
 
 
+def test_crs_is_read_once_it_is_installed_and_again_when_another_release_is(tmp_path: Path) -> None:
+    current = tmp_path / "crs/current"
+    files = Files([document(tmp_path, "crs")], crs=[tmp_path / "none", current])
+    assert [fault.code for _, fault in only(files).faults] == ["rules.no-crs"]
+    for version in ("1", "2"):
+        write(tmp_path / "crs" / version / "rules/a.conf", f"SecAction nolog,id:{version}\n")
+    current.symlink_to("1")
+    assert files.look()
+    assert only(files).rules["crs"].sources == (("crs/rules/a.conf", "SecAction nolog,id:1\n"),)
+    current.unlink()
+    current.symlink_to("2")
+    assert files.look()
+    assert only(files).rules["crs"].sources == (("crs/rules/a.conf", "SecAction nolog,id:2\n"),)
+
+
 def test_a_restart_has_the_rules_of_then(tmp_path: Path) -> None:
     own = write(tmp_path / "own.conf")
     files = Files([document(tmp_path, "own.conf")])
