@@ -57,6 +57,7 @@ def waf_replies() -> hcm.LocalReplyConfig:
             *_about(details("ostiary.waf_exhausted"), _TOO_MUCH, ()),
             _TOO_LONG,
             _UNREADABLE,
+        _MALFORMED,
             _BUSY,
         ]
     )
@@ -112,6 +113,14 @@ _UNREADABLE: Final = Reply(
     worded(
         "415 Unsupported Media Type",
         "the body of this request is encoded in a way that cannot be looked into. Send it plain.",
+    ),
+)
+_MALFORMED: Final = Reply(
+    details("ostiary.waf_body"),
+    400,
+    worded(
+        "400 Bad Request",
+        "the body of this request cannot be read as what its Content-Type says it is.",
     ),
 )
 _BUSY: Final = Reply(

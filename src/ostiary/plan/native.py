@@ -138,6 +138,11 @@ _WAFS: Final = {
         "the body is encoded (Content-Encoding) in a way that no rule can look into",
         "send it plain",
     ),
+    "ostiary.waf_body": Native(
+        Stage.WAF,
+        "the body cannot be read as what its Content-Type says it is, so no rule saw all of it",
+        "send a body that is what it says it is",
+    ),
     "ostiary.waf_exhausted": Native(
         Stage.WAF,
         "looking into the request took more work than `waf.budget` allows for one",

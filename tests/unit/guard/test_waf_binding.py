@@ -68,3 +68,17 @@ RULE = (
     "tag:'own',tag:'paranoia-level/2'\"\n"
 )
 BACKTRACKS = 'SecRule ARGS "@rx (a)\\1" "id:8,phase:2,pass"\n'
+
+
+def test_a_body_is_read_as_what_it_says_it_is_and_refused_where_it_is_not() -> None:
+    plan = waf.Plan(waf.RuleSet([("own.conf", RULE)]), mode="block")
+    for kind, sound, broken in (
+        (b"application/json; charset=utf-8", b'{"a":"evil"}', b'{"a":"evil'),
+        (b"application/vnd.api+json", b'["evil"]', b'["evil"'),
+    ):
+        headers = [*HEADERS, (b"content-type", kind)]
+        assert plan.inspect("POST", b"/", headers, sound).by == 7
+        said = plan.inspect("POST", b"/", headers, broken)
+        assert (said.interrupted, said.status, said.by) == (True, 400, 0)
+        assert not plan.inspect("POST", b"/", headers, broken, mode="shadow").interrupted
+        assert not plan.inspect("POST", b"/", headers, b"").interrupted

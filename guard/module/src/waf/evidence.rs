@@ -33,7 +33,10 @@ pub(crate) fn write(http: &Http<'_>, request: &Request) {
     };
     let route = &*request.route;
     let matched = outcome.matches.iter().any(|one| one.logged);
-    let notable = matched || outcome.exhausted || stop.or(request.missed.get()).is_some();
+    let notable = matched
+        || outcome.exhausted
+        || outcome.unreadable
+        || stop.or(request.missed.get()).is_some();
     if !notable && route.text.log.is_empty() {
         return;
     }
@@ -129,6 +132,7 @@ impl Seen<'_> {
             Some(Stop::TooLong) => "the body is longer than what is inspected",
             Some(Stop::Busy) => "too much is inspected at once",
             Some(Stop::Unreadable) => "no rule can read the body",
+            Some(Stop::Malformed) => "the body is not what it says it is",
             _ if self.outcome.exhausted => "inspecting it costs more work than a request may",
             _ => "",
         }

@@ -38,6 +38,8 @@ pub(crate) enum Stop {
     Busy,
     /// No rule can read the body.
     Unreadable,
+    /// The body is not what it says it is, and no rule asks for that.
+    Malformed,
 }
 
 impl Stop {
@@ -51,6 +53,11 @@ impl Stop {
                 exhausted: true,
                 ..
             } => Self::Exhausted,
+            Outcome {
+                by: 0,
+                unreadable: true,
+                ..
+            } => Self::Malformed,
             Outcome { status, .. } => Self::Blocked(*status),
         }
     }
@@ -63,6 +70,7 @@ impl Stop {
             Self::Exhausted => "waf-exhausted",
             Self::Busy => "waf-busy",
             Self::Unreadable => "waf-encoding",
+            Self::Malformed => "waf-body",
         }
     }
 
@@ -75,6 +83,7 @@ impl Stop {
             Self::Exhausted => (403, "8", "ostiary.waf_exhausted"),
             Self::Busy => (503, "14", "ostiary.waf_busy"),
             Self::Unreadable => (415, "3", "ostiary.waf_encoding"),
+            Self::Malformed => (400, "3", "ostiary.waf_body"),
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Outcome {
     pub work: u64,
     /// Whether the work budget was used up.
     pub exhausted: bool,
+    /// Whether the body could not be read and no rule asks for that: stopped with 400.
+    pub unreadable: bool,
     /// Patterns that gave up at their step bound; each is a rule nobody can vouch for.
     pub uncertain: Vec<u32>,
     /// Microseconds per rule, when times are taken.

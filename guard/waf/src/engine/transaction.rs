@@ -204,8 +204,25 @@ impl Transaction {
         }
         if read {
             self.collect_body(&body[..body.len().min(self.limits.body)]);
+            if self.is_unjudged() {
+                self.outcome.unreadable = true;
+                self.stop(400, 0);
+            }
         }
-        self.phase(2);
+        if !self.outcome.interrupted {
+            self.phase(2);
+        }
+    }
+
+    /// The body could not be read as what it says it is, and no rule asks whether it could.
+    fn is_unjudged(&self) -> bool {
+        let faulty = |variable: Variable| {
+            let found = self.collections[variable as usize].first();
+            found.is_some_and(|entry| self.strings.bytes(entry.value) == b"1")
+        };
+        let judges = self.plan.judges;
+        (faulty(Variable::ReqbodyError) && !judges.errors)
+            || (faulty(Variable::MultipartStrictError) && !judges.strictness)
     }
 
     /// Phase 3.

@@ -14,7 +14,7 @@ use super::rule::{Control, Effect, Link, Rule};
 use super::settings::{Mode, Settings};
 use super::texts::Texts;
 use super::which::Test;
-use super::{Known, Limits, Plan};
+use super::{Judges, Known, Limits, Plan};
 use crate::seclang::action::{Actions, Disruptive};
 use crate::seclang::ctl::Ctl;
 use crate::seclang::{Directive, Fault, Knob, RuleSet, Written};
@@ -207,6 +207,7 @@ fn assemble(
     }
     let phases = order(entries, &mut rules);
     let known = Known::new(&mut texts);
+    let judges = Judges::of(&rules);
     Ok(Plan {
         stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
         files: set.files.clone(),
@@ -218,6 +219,7 @@ fn assemble(
         texts,
         known,
         limits,
+        judges,
         settings,
     })
 }

@@ -77,6 +77,31 @@ impl Known {
     }
 }
 
+/// What rules ask about bodies by themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judges {
+    /// Whether a body could be read at all.
+    pub errors: bool,
+    /// Whether a multipart body could be read in one way only.
+    pub strictness: bool,
+}
+
+impl Judges {
+    fn of(rules: &[Rule]) -> Self {
+        let asks = |variable: Variable| {
+            let mut links = rules.iter().flat_map(|rule| &rule.links);
+            links.any(|link| {
+                let mut targets = link.targets.iter();
+                targets.any(|one| one.variable == variable && !one.exclude)
+            })
+        };
+        Self {
+            errors: asks(Variable::ReqbodyError),
+            strictness: asks(Variable::MultipartStrictError),
+        }
+    }
+}
+
 /// What a person wants to know about a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleInfo<'a> {
@@ -115,6 +140,7 @@ pub struct Plan {
     pub(crate) texts: Texts,
     pub(crate) known: Known,
     pub(crate) limits: Limits,
+    pub(crate) judges: Judges,
     pub(crate) settings: Settings,
 }
 
