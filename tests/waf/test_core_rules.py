@@ -12,6 +12,7 @@ from rule_sets import core
 
 FORM = "application/x-www-form-urlencoded"
 VERDICT, SET_UP = 10900, {10000, 10001, 10002}
+MESSAGE = {10100, 10101, 10110, 10111, 10112, 10410}
 ATTACKS: Mapping[int, tuple[bytes, ...]] = {
     10102: (b"a\0b",),
     10103: (b"x\r\nSet-Cookie: a=b", b"x\nLocation: http://collector.example"),
@@ -83,6 +84,20 @@ def test_rules_about_the_message_itself_see_theirs(engine: Engine) -> None:
     assert control.rules == (10101, VERDICT)
 
 
+def test_bodies_that_no_rule_could_read_are_refused(engine: Engine) -> None:
+    two = post("/", FORM, b"a=b", ("Content-Type", "application/json"))
+    packed = post("/", FORM, b"a=b", ("Content-Encoding", "gzip"))
+    hidden = post("/", f"{FORM}; charset=utf-7", b"a=b")
+    found = [engine.ask(one) for one in (two, packed, hidden)]
+    assert [(one.status, one.rules[0]) for one in found] == [
+        (400, 10110),
+        (415, 10111),
+        (415, 10112),
+    ]
+    plain = ("Content-Encoding", "identity")
+    assert not engine.ask(post("/", f"{FORM}; charset=UTF-8", b"a=b", plain)).blocked
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -109,4 +124,4 @@ def test_every_rule_is_tested() -> None:
     from ostiary_guard import waf  # noqa: PLC0415  it is not everywhere
 
     every = {rule["id"] for rule in waf.RuleSet(core=True).rules}
-    assert every == {*ATTACKS, *SET_UP, VERDICT, 10100, 10101, 10410}
+    assert every == {*ATTACKS, *SET_UP, VERDICT, *MESSAGE}
