@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import h2.events
@@ -186,6 +187,20 @@ def test_the_word_grpc_does_not_carry_a_body_past_the_rules(waf: WafRig) -> None
     assert said.status == 200
     said = post(waf.port, "/body?grpc", b"x" * 20_001, "application/grpc")
     assert "grpc-status: 8" in said.headers
+
+
+def test_nor_does_it_over_http2_where_the_application_speaks_no_grpc(waf: WafRig) -> None:
+    client = Http2(waf.port)
+    stream = client.line.get_next_available_stream_id()
+    head = {":method": "POST", ":scheme": "http", ":authority": "app.test", ":path": "/body?h2"}
+    client.line.send_headers(stream, [*head.items(), ("content-type", "application/grpc")])
+    client.line.send_data(stream, b"x" * 10_000)
+    client.line.send_data(stream, b"x" * 10_001, end_stream=True)
+    client.wire.sendall(client.line.data_to_send())
+    event = client.until(h2.events.ResponseReceived, stream)
+    assert isinstance(event, h2.events.ResponseReceived)
+    said: dict[Any, Any] = dict(event.headers)
+    assert (said["grpc-status"], said["grpc-message"]) == ("8", "ostiary.waf_body_limit")
 
 
 def test_the_time_of_each_rule_is_told_where_asked(waf: WafRig) -> None:

@@ -81,6 +81,7 @@ ROUTES: dict[str, Tree | None] = {
     "/timed": site(timing=True),
     "/excused": site(exclude=[{"rules": [10300, 10301, 10302], "paths": ["/excused/sql/*"]}]),
     "/strangers": site(anonymous=True),
+    "/test.": site(calls=True),
     "/later": site("later"),
     "/moved": site(),
     "/": site(),

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ostiary_credentials::cookies;
 use ostiary_credentials::{Known, Terms, TokenCache, Verified, Verifier};
@@ -363,9 +362,8 @@ fn recall(token: &[u8]) -> Option<Remembered> {
     })
 }
 
+/// Unix seconds, by the control plane's clock where that was heard: a proxy whose own clock is behind
+/// takes no token for longer.
 fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    process().now_ms().div_euclid(1000)
 }

@@ -57,7 +57,7 @@ def waf_replies() -> hcm.LocalReplyConfig:
             *_about(details("ostiary.waf_exhausted"), _TOO_MUCH, ()),
             _TOO_LONG,
             _UNREADABLE,
-        _MALFORMED,
+            _MALFORMED,
             _BUSY,
         ]
     )

@@ -54,7 +54,7 @@ impl BodyStage {
         if request.missed.get().is_some() {
             return Ok(());
         }
-        if end || is_call(http) {
+        if end || (request.route.text.calls && is_call(http)) {
             return self.inspect(http, request, false, false);
         }
         let limit = request.ready()?.body_limit;
@@ -176,8 +176,8 @@ fn has_no_end(http: &Http<'_>) -> bool {
         || (upgrade && lines.iter().any(upgrades))
 }
 
-/// A call has no end to wait for. Only HTTP/2 and later carry one: the word alone does not help past
-/// the inspection of other bodies.
+/// A call has no end to wait for. Only HTTP/2 and later carry one, and only to an application that
+/// speaks gRPC: the word alone does not help past the inspection of other bodies.
 fn is_call(http: &Http<'_>) -> bool {
     let protocol = http.attribute(Attribute::Protocol).unwrap_or_default();
     speaks_grpc(http) && !protocol.starts_with(b"HTTP/1")

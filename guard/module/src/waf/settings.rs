@@ -184,6 +184,9 @@ pub(crate) struct RouteText {
     /// Nobody is signed in here: what one address may cost is limited.
     #[serde(default)]
     pub anonymous: bool,
+    /// The application speaks gRPC: bodies of calls are not held, and no rule reads them.
+    #[serde(default)]
+    pub calls: bool,
     /// The file of the log of inspected requests, or empty.
     #[serde(default)]
     pub log: String,
