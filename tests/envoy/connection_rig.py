@@ -22,7 +22,7 @@ from envoy_process import free_port, run
 from google.protobuf.json_format import MessageToDict, ParseDict
 from guard_control import Control
 from guard_origin import Origin, origin
-from guard_rig import Rig, Tree, cluster, manager, module, told
+from guard_rig import Rig, Tree, cluster, connection, manager, module
 from xds_certificates import Authority
 
 from ostiary.compiler.logs import CONNECTION, connection_log, line
@@ -205,15 +205,6 @@ def _listener(name: str, folder: Path, port: int, filters: list[Tree], turn: int
             {"name": "all", "typed_config": log},
             {"name": "told", "typed_config": told, "filter": which},
         ],
-    }
-
-
-def connection(config: Tree) -> Tree:
-    """The filter of the guard that stands before all others."""
-    kind = f"{_EXTENSIONS}filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter"
-    return {
-        "name": "ostiary.connection",
-        "typed_config": {"@type": kind} | told("connection", config),
     }
 
 

@@ -34,6 +34,8 @@ ISSUER = "https://id.test"
 MINI = "spiffe://test/gateway/mini"
 COOKIE = "__Host-ostiary-session"
 STALE_AFTER = 1.5
+DELAYED_CLOSE = 0.3
+"""Seconds for which Envoy leaves a connection open that it has ended."""
 _KIND = "type.googleapis.com/"
 _EXTENSIONS = f"{_KIND}envoy.extensions."
 _LOG = {
@@ -170,7 +172,8 @@ def _resources(folder: Path, ports: dict[str, int], application: Origin) -> Tree
     listeners = [{"name": "guard", "address": socket_file, "filter_chains": [{"filters": guard}]}]
     for name, filters in _filters().items():
         where = {"socket_address": {"address": "127.0.0.1", "port_value": ports[name]}}
-        chain = {"filters": [manager(name, filters, folder)]}
+        below = connection({"carries": "http", "address": False, "refuse": False})
+        chain = {"filters": [below, manager(name, filters, folder)]}
         listeners.append({"name": name, "address": where, "filter_chains": [chain]})
     clusters = [
         cluster("app", application.http),
@@ -203,6 +206,15 @@ def module(role: str, config: Tree) -> Tree:
     return {"name": f"ostiary.{role}", "typed_config": {"@type": kind} | told(role, config)}
 
 
+def connection(config: Tree) -> Tree:
+    """The filter of the guard that stands before all others."""
+    kind = f"{_EXTENSIONS}filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter"
+    return {
+        "name": "ostiary.connection",
+        "typed_config": {"@type": kind} | told("connection", config),
+    }
+
+
 def told(role: str, config: Tree) -> Tree:
     """What every filter of the guard is told, whatever it filters."""
     text = {"@type": f"{_KIND}google.protobuf.StringValue", "value": json.dumps(config)}
@@ -223,7 +235,7 @@ def manager(name: str, filters: list[Tree], folder: Path, *, log: bool = True) -
         "xff_num_trusted_hops": 1,
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "http2_protocol_options": {"allow_connect": True},
-        "delayed_close_timeout": "0.05s",
+        "delayed_close_timeout": f"{DELAYED_CLOSE}s",
     }
     if log:
         kind = f"{_EXTENSIONS}access_loggers.file.v3.FileAccessLog"

@@ -254,7 +254,7 @@ def test_hundreds_of_idle_connections_are_closed_and_forgotten(guard: Connection
     guard.control.lift(held)
 
 
-@pytest.mark.parametrize(("kind", "count"), [("tcp", 3000), ("tls", 600), ("edge", 1500)])
+@pytest.mark.parametrize(("kind", "count"), [("tcp", 3000), ("tls", 2000), ("edge", 1500)])
 def test_connections_come_and_go_while_verdicts_and_filter_chains_change(
     kind: str, count: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -16,9 +16,11 @@ import websockets.exceptions
 import websockets.sync.client
 from guard_clients import Http2, Plain, close_all
 from guard_control import Held
-from guard_rig import COOKIE, Rig, fresh_address, fresh_user, rig, session
+from guard_rig import COOKIE, DELAYED_CLOSE, Rig, fresh_address, fresh_user, rig, session
 
 pytestmark = pytest.mark.envoy
+_KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+_UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", _KEY)
 SOON = 0.5
 """Seconds: a machine that does much else is slow; measured alone it is a millisecond."""
 
@@ -247,6 +249,15 @@ def test_a_websocket_that_never_ends_its_frame_ends_all_the_same(guard: Rig) -> 
         assert closed.value.rcvd is None
 
 
+def test_the_connection_of_a_stuck_websocket_ends_with_it(guard: Rig) -> None:
+    user = fresh_user()
+    client = Plain(guard.ports["edge"], token=session(user))
+    client.ask("/ws/stuck", *_UPGRADE).until(b"xxxx")
+    deny(guard, user)
+    client.until_closed()
+    assert 0.03 < client.took < DELAYED_CLOSE
+
+
 def test_a_websocket_over_http2_is_closed_the_same_way(guard: Rig) -> None:
     user = fresh_user()
     client = Http2(guard.ports["edge"])
@@ -264,9 +275,8 @@ def test_a_websocket_over_http2_is_closed_the_same_way(guard: Rig) -> None:
 
 def test_a_refused_upgrade_is_an_answer_like_any_other(guard: Rig) -> None:
     user = fresh_user()
-    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
     client = Plain(guard.ports["edge"], token=session(user))
-    client.ask("/refuse", *upgrade, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==").answer()
+    client.ask("/refuse", *_UPGRADE).answer()
     assert (client.status, client.body) == (403, b"no")
     deny(guard, user)
     assert guard.state["version"]

@@ -163,6 +163,22 @@ impl<'a> Http<'a> {
         there.then(|| unsafe { found.lend() })
     }
 
+    /// The connection that only this stream can be in; None over HTTP/2 and later.
+    pub(crate) fn own_connection(&self) -> Option<u64> {
+        const CONNECTION_ID: u32 = 28;
+        let protocol = self.attribute(Attribute::Protocol)?;
+        let mut found = 0;
+        // SAFETY: Envoy fills it.
+        let there = unsafe {
+            calls::envoy_dynamic_module_callback_http_filter_get_attribute_int(
+                self.raw,
+                CONNECTION_ID,
+                &raw mut found,
+            )
+        };
+        (there && protocol.starts_with(b"HTTP/1")).then_some(found)
+    }
+
     /// Which of Envoy's workers this is.
     pub(crate) fn worker(&self) -> u32 {
         // SAFETY: no more than the filter's own pointer.

@@ -4,9 +4,10 @@
 //! sessions end the requests in it, each by itself. What carries requests lets them end first, each in
 //! its own way; a raw connection is reset.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use ostiary_verdicts::{Cut, Effect, Ending, LinkId, Standing, Subject};
 use serde::Deserialize;
@@ -22,6 +23,8 @@ use crate::roles::Trust;
 const END: u64 = 0;
 /// Whatever was in it had its time.
 const CLOSE: u64 = 1;
+/// The one stream in it was broken off, and nothing can follow.
+const BROKEN: u64 = 2;
 
 /// What passes in a connection.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -70,6 +73,7 @@ const CLOSING: u8 = 2;
 pub(crate) struct Connection {
     settings: &'static ConnectionSettings,
     handle: OnceLock<Arc<Handle>>,
+    id: OnceLock<u64>,
     links: Mutex<Vec<(Arc<Subject>, LinkId)>>,
     stage: AtomicU8,
 }
@@ -79,6 +83,7 @@ impl Connection {
         Self {
             settings,
             handle: OnceLock::new(),
+            id: OnceLock::new(),
             links: Mutex::default(),
             stage: AtomicU8::new(OPEN),
         }
@@ -92,8 +97,10 @@ impl Connection {
             network.close(Close::Reset, "ostiary.trust_stale");
             return false;
         }
-        let handle = Handle::new(network.scheduler(), network.worker());
-        if self.handle.set(Arc::new(handle)).is_ok() {
+        let handle = Arc::new(Handle::new(network.scheduler(), network.worker()));
+        lock(open()).insert(network.id(), Arc::downgrade(&handle));
+        if self.handle.set(handle).is_ok() {
+            let _ = self.id.set(network.id());
             process.connections.fetch_add(1, Ordering::Relaxed);
         }
         let address = network.address().filter(|_| self.settings.address);
@@ -143,6 +150,9 @@ impl Connection {
             return;
         };
         handle.settle();
+        if event == BROKEN {
+            return network.close(Close::Flush, "ostiary.trust_denied");
+        }
         // After its close nothing of Envoy's may be touched: the connection may be gone already.
         let Some(standing) = handle.reason() else {
             return;
@@ -187,6 +197,9 @@ impl Connection {
         if let Some(handle) = self.handle.get() {
             handle.leave();
         }
+        if let Some(id) = self.id.get() {
+            lock(open()).remove(id);
+        }
         let links = std::mem::take(&mut *lock(&self.links));
         for (subject, id) in links {
             subject.unlink(id);
@@ -200,6 +213,22 @@ impl Drop for Connection {
         if self.handle.get().is_some() {
             process().connections.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Every connection that this filter stands before, by Envoy's number.
+fn open() -> &'static Mutex<HashMap<u64, Weak<Handle>>> {
+    static OPEN: OnceLock<Mutex<HashMap<u64, Weak<Handle>>>> = OnceLock::new();
+    OPEN.get_or_init(Mutex::default)
+}
+
+/// The stream that has the connection `id` for itself ends in the middle of something: whoever waits
+/// for the rest sees the end of the connection and not, for a second, nothing. Where no filter stands
+/// before the connection Envoy closes it after its own delay.
+pub(crate) fn broken_off(id: u64) {
+    let handle = lock(open()).get(&id).and_then(Weak::upgrade);
+    if let Some(handle) = handle {
+        handle.commit(BROKEN);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use ostiary_verdicts::{LinkId, Subject};
 
 use crate::abi::{Headers, Http};
+use crate::connection;
 use crate::ending::{self, Refusal};
 use crate::events::EventTracker;
 use crate::frames::FrameTracker;
@@ -158,6 +159,7 @@ impl Live {
             if self.closing.borrow_mut().take().is_some() {
                 self.ended.set(true);
                 self.unlink();
+                break_off(http);
                 http.send_data(b"", true);
             }
             return;
@@ -200,7 +202,10 @@ impl Live {
             Sound::Events if self.events.borrow().at_boundary() => {
                 http.send_data(why.last_event().as_bytes(), true);
             }
-            Sound::Events | Sound::Body => ending::cut_off(http, &why),
+            Sound::Events | Sound::Body => {
+                break_off(http);
+                ending::cut_off(http, &why);
+            }
         }
     }
 
@@ -243,6 +248,14 @@ pub(crate) fn speaks_grpc(http: &Http<'_>) -> bool {
 pub(crate) fn is_grpc(kind: &[u8]) -> bool {
     let rest = kind.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// What comes now is no end that a client could read as one: the connection says it, where there is
+/// nothing else in it.
+fn break_off(http: &Http<'_>) {
+    if let Some(id) = http.own_connection() {
+        connection::broken_off(id);
+    }
 }
 
 #[cfg(test)]

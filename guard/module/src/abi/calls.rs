@@ -238,6 +238,14 @@ unsafe extern "C" {
         key: Given<'_>,
         value: Given<'_>,
     ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_http_filter_get_attribute_int(
+        filter: *mut c_void,
+        which: u32,
+        found: *mut u64,
+    ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_network_filter_get_connection_id(
+        filter: *mut c_void,
+    ) -> u64;
     pub(super) fn envoy_dynamic_module_callback_network_filter_get_worker_index(
         filter: *mut c_void,
     ) -> u32;

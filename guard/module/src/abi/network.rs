@@ -40,6 +40,12 @@ impl<'a> Network<'a> {
         }
     }
 
+    /// No other connection of this process has it.
+    pub(crate) fn id(&self) -> u64 {
+        // SAFETY: no more than the filter's own pointer.
+        unsafe { calls::envoy_dynamic_module_callback_network_filter_get_connection_id(self.raw) }
+    }
+
     /// Which of Envoy's workers this is.
     pub(crate) fn worker(&self) -> u32 {
         // SAFETY: no more than the filter's own pointer.
