@@ -41,6 +41,8 @@ def test_the_header_is_verified_with_the_keys_that_are_published(tmp_path: Path)
                 score = ("address", "127.0.0.1", "--effect", "score", "--score", "70")
                 up.cli("verdict", "put", *score, "--reason", "odd-hours")
                 said = client.get(f"{url}/open", headers=forged).json()["headers"]
+                # A guard tells its key when it connects, and the page is another process.
+                until(lambda: client.get(f"{url}/.ostiary/trust-keys").json()["keys"], 10)
                 keys = client.get(f"{url}/.ostiary/trust-keys").json()
                 others = client.get(f"{url}/.ostiary/keys").json()
     token = tokens.decode(said["x-ostiary-trust"], KeySet.import_key_set(keys))

@@ -80,6 +80,7 @@ ROUTES: dict[str, Tree | None] = {
     "/recorded": site(record=True, mode="shadow"),
     "/timed": site(timing=True),
     "/excused": site(exclude=[{"rules": [10300, 10301, 10302], "paths": ["/excused/sql/*"]}]),
+    "/packed": site(exclude=[{"rules": [10111]}]),
     "/strangers": site(anonymous=True),
     "/test.": site(calls=True),
     "/later": site("later"),
