@@ -109,6 +109,24 @@ fn broken_and_long_bodies_are_refused() {
 }
 
 #[test]
+fn numbers_that_are_missing_or_there_twice_are_all_told() {
+    let text = "SecAction \"id:1,pass\"\nSecAction \"pass\"\nSecAction \"id:1,pass\"\n";
+    let own = Source::new("own.conf", text);
+    let again = Source::new("own.conf", "SecAction \"id:1,pass\"\n");
+    let rules = RuleSet::parse(&[own, again], &NoFiles).expect("each line is sound");
+    let faults = Plan::compile(&rules, Settings::default()).expect_err("three faults");
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "own.conf:2: a rule without id",
+            "own.conf:3: rule 1 is there twice: also at own.conf:1",
+            "own.conf:1: rule 1 is there twice: its file is read twice, by its folder or an Include",
+        ]
+    );
+}
+
+#[test]
 fn faults_name_their_place() {
     let text = "# rules\nSecRule ARGS \"@rx a\" \\\n \"id:1\"\nSecNonsense on\nSecRule NOPE \"a\" \"id:2\"\n";
     let faults =

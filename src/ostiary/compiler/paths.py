@@ -43,8 +43,9 @@ HOST_GUARD: Final = "host-guard"
 """The policy that refused the host name, likewise."""
 BAD_REQUEST: Final = 400
 _REFUSAL: Final = (
-    "400 Bad Request: this path can be read in more than one way (; parameters, double escaping, "
-    "control characters or broken UTF-8), so it goes nowhere.\nDecision: %REQ(X-REQUEST-ID)%\n"
+    "400 Bad Request: this path can be read in more than one way (; parameters, escaped slashes, "
+    "double escaping, control characters or broken UTF-8), so it goes nowhere.\n"
+    "Decision: %REQ(X-REQUEST-ID)%\n"
 )
 
 

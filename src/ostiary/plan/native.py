@@ -122,7 +122,8 @@ def _waf(record: DecisionRecord, details: str) -> Native:
     return Native(
         Stage.WAF,
         f"{why}{where}; the rule {found.by} stopped {what}",
-        "if this was no attack, `ostiary waf tune` proposes the exclusion for it",
+        "if this was no attack, exclude the rule for this part of the request (`waf.exclude`); "
+        "`ostiary waf tune` proposes that from a log of shadow mode",
     )
 
 

@@ -75,6 +75,8 @@ def said(text: str) -> Said | None:
 def looked_at(one: Said, record: str, path: str) -> Iterator[tuple[str, str]]:
     """Name and value of what the decision came from; `record` is what `recorded` wrote."""
     held: Mapping[str, Any] = json.loads(record) if record else {}
+    if one.action == "flagged" and one.message:  # where it was stopped, the sentence says it
+        yield "found", one.message
     if one.rules:
         yield "rules", _rules(one.rules)
     if one.place:

@@ -25,6 +25,11 @@ _INCLUDE: Final = re.compile(r"^\s*Include(Optional)?\s+\"?([^\"\n]+?)\"?\s*$", 
 _DATA: Final = re.compile(
     r"@(?:pmf|pmFromFile|ipMatchF|ipMatchFromFile)\s+([^\"\n]+)", re.IGNORECASE
 )
+_NAMED: Final = "a path is relative to the document that names it; check it and its permissions"
+_INCLUDED: Final = (
+    "a path is relative to the file that includes it; check it and its permissions, or write "
+    "IncludeOptional where it may be away"
+)
 _DEBIAN: Final = Path("/usr/share/modsecurity-crs")
 _CHANGED: Final = Path("/etc/modsecurity/crs")
 """Where Debian's package keeps what people may change."""
@@ -128,19 +133,23 @@ class _Reading:
         text = RuleText(tuple(self.sources), tuple(sorted(self.data.items())))
         return Read(text, self.paths)
 
-    def take(self, path: Path, shown: str, depth: int = 0) -> None:
-        """The rules of `path`; those that it includes stand where it includes them."""
-        if depth > DEEPEST:
+    def take(self, path: Path, shown: str, by: Sequence[str] = ()) -> None:
+        """The rules of `path`; those that it includes stand where it includes them.
+
+        `by` are the lines that include it, FILE:LINE, the outermost first.
+        """
+        if len(by) > DEEPEST:
             hint = "take the circle out"
-            raise UnreadRules("rules.missing", f"{shown} includes itself, or too deep", hint)
-        text = self._text(path, shown)
+            sentence = f"{by[-1]}: {shown} includes itself, or too deep"
+            raise UnreadRules("rules.missing", sentence, hint)
+        text = self._text(path, shown, by)
         lines = text.split("\n")
         begun = 0
         for at, line in enumerate(lines):
             include = _INCLUDE.match(line)
             if include is not None:
                 self._source(shown, lines, begun, at)
-                self._include(path, include[2], depth, optional=bool(include[1]))
+                self._include(path, include, [*by, f"{shown}:{at + 1}"])
                 begun = at + 1
         self._source(shown, lines, begun, len(lines))
         for name in _phrases(text):
@@ -152,13 +161,16 @@ class _Reading:
         if part.strip():
             self.sources.append((shown, "\n" * begun + part))
 
-    def _include(self, path: Path, word: str, depth: int, *, optional: bool) -> None:
-        target = path.parent / word
+    def _include(self, path: Path, include: re.Match[str], by: Sequence[str]) -> None:
+        optional, target = bool(include[1]), path.parent / include[2]
         found = sorted(target.parent.glob(target.name)) if "*" in target.name else [target]
         self.paths.append(str(target.parent))
+        if not found and not optional:
+            sentence = f"{by[-1]}: no file is called {target}"
+            raise UnreadRules("rules.missing", sentence, _INCLUDED)
         for one in found:
             if not optional or one.exists():
-                self.take(one, str(one), depth + 1)
+                self.take(one, str(one), by)
 
     def _phrases(self, path: Path, name: str) -> None:
         """A file that is not there is the engine's to tell, with the line that names it."""
@@ -171,15 +183,17 @@ class _Reading:
             sentence = f"two different files of phrases are called {name}"
             raise UnreadRules("rules.data-twice", sentence, hint)
 
-    def _text(self, path: Path, shown: str) -> str:
+    def _text(self, path: Path, shown: str, by: Sequence[str] = ()) -> str:
         self.paths.append(str(path))
-        hint = "a path is relative to the document that names it; check it and its permissions"
+        hint = _INCLUDED if by else _NAMED
+        where = f"{by[-1]}: " if by else ""
         try:
             content = path.read_bytes()
         except OSError as error:
             why = (error.strerror or "error").lower()
             code = "rules.missing" if isinstance(error, FileNotFoundError) else "rules.unreadable"
-            raise UnreadRules(code, f"the rules {shown} cannot be read: {why}", hint) from error
+            sentence = f"{where}the rules {shown} cannot be read: {why}"
+            raise UnreadRules(code, sentence, hint) from error
         self.size += len(content)
         if self.size > LARGEST:
             sentence = f"the rules {shown} and what they name are larger than {LARGEST >> 20} MiB"

@@ -77,7 +77,11 @@ def duplicates(sources: Sequence[tuple[str, str]]) -> Iterator[Found]:
             continue
         first = known.setdefault(number, at)
         if first is not at:
-            yield at.found(f"rule {number} is there twice: also at {first.file}:{first.one.line}")
+            place = (first.file, first.one.line)
+            other = f"also at {first.file}:{first.one.line}"
+            again = "its file is read twice, by its folder or an Include"
+            why = again if place == (at.file, at.one.line) else other
+            yield at.found(f"rule {number} is there twice: {why}")
 
 
 def doubts(

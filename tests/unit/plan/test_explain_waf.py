@@ -100,7 +100,15 @@ def test_a_flagged_request_passed() -> None:
     explanation = explain(record(waf=json.dumps(flagged)), POLICY)
     assert explanation.outcome is Outcome.PASSED
     assert explanation.doubt == ""
-    assert said(flagged)["waf"] == "flagged (mode shadow)"
+    told = said(flagged)
+    assert told["waf"] == "flagged (mode shadow)"
+    assert told["found"] == FOUND["message"]
+
+
+def test_a_flagged_body_that_no_rule_saw_says_why() -> None:
+    long = "the body is longer than what is inspected"
+    flagged = {"action": "flagged", "mode": "shadow", "message": long}
+    assert said(flagged)["found"] == long
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,20 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert refused("crs", tmp_path) == "rules.no-crs"
 
 
+def test_an_include_that_leads_nowhere_is_told_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path / "a.conf", "\nInclude gone.conf\n")
+    write(tmp_path / "b.conf", "Include none/*.conf\n")
+    write(tmp_path / "c.conf", "IncludeOptional none/*.conf\n")
+    for name, line, said in (("a", 2, "no such file"), ("b", 1, "no file is called")):
+        with pytest.raises(UnreadRules) as told:
+            read_rules(f"{name}.conf", tmp_path)
+        assert told.value.code == "rules.missing"
+        assert told.value.sentence.startswith(f"{tmp_path / name}.conf:{line}: ")
+        assert said in told.value.sentence
+        assert "relative to the file that includes it" in told.value.hint
+    assert read_rules("c.conf", tmp_path).text.sources == ()
+
+
 def test_a_document_has_its_rules_beside_it(tmp_path: Path) -> None:
     own = write(tmp_path / "own.conf")
     tree = only(Files([document(tmp_path, "[core, own.conf]", "own.conf")]))

@@ -70,3 +70,9 @@ def test_every_number_that_is_there_twice_is_told() -> None:
     found = list(duplicates([("a.conf", text), ("b.conf", rule.format(2))]))
     assert [(one.file, one.line) for one in found] == [("a.conf", 3), ("a.conf", 4), ("b.conf", 1)]
     assert found[0].sentence == "rule 1 is there twice: also at a.conf:1"
+
+
+def test_a_file_that_is_read_twice_is_called_so() -> None:
+    once = ("a.conf", 'SecAction "id:1,phase:1,pass"\n')
+    (found,) = duplicates([once, once])
+    assert found.sentence.endswith("its file is read twice, by its folder or an Include")

@@ -110,7 +110,7 @@ fn named_operator(name: &str, argument: &str, data: Data<'_>) -> Result<Operator
         "within" => text(Relation::Within),
         "ipmatch" => Ok(Operator::Networks(network::parse(argument)?.into())),
         "ipmatchf" | "ipmatchfromfile" => {
-            let bytes = data(argument.trim()).ok_or_else(|| format!("no file {argument}"))?;
+            let bytes = data(argument.trim()).ok_or_else(|| gone(argument))?;
             Ok(Operator::Networks(
                 network::parse(&String::from_utf8_lossy(&bytes))?.into(),
             ))
@@ -124,6 +124,10 @@ fn named_operator(name: &str, argument: &str, data: Data<'_>) -> Result<Operator
         "nomatch" | "rbl" | "geolookup" => Ok(Operator::Never),
         _ => Err(format!("unknown operator @{name}")),
     }
+}
+
+fn gone(path: &str) -> String {
+    format!("the file {path} is not beside this file of rules")
 }
 
 fn phrases(words: Vec<Box<[u8]>>) -> Result<Operator, String> {
@@ -141,7 +145,7 @@ fn phrases(words: Vec<Box<[u8]>>) -> Result<Operator, String> {
 fn from_files(argument: &str, data: Data<'_>) -> Result<Operator, String> {
     let mut words = Vec::new();
     for path in argument.split_whitespace() {
-        let bytes = data(path).ok_or_else(|| format!("no file {path}"))?;
+        let bytes = data(path).ok_or_else(|| gone(path))?;
         let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         words.extend(
             lines

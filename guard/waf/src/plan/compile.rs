@@ -1,6 +1,7 @@
 //! From directives to a plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::bits::Bits;
@@ -31,7 +32,7 @@ pub(super) enum Entry {
 
 pub(super) fn plan(set: &RuleSet, settings: Settings) -> Result<Plan, Vec<Fault>> {
     let mut limits = limits(&settings);
-    let mut entries = entries(set, &mut limits).map_err(|fault| vec![fault])?;
+    let mut entries = entries(set, &mut limits)?;
     limits.mode = settings.mode.unwrap_or(limits.mode);
     limits.body = settings.body_limit.unwrap_or(limits.body);
     updates(set, &mut entries).map_err(|fault| vec![fault])?;
@@ -74,11 +75,12 @@ fn knob(limits: &mut Limits, knob: &Knob) {
     }
 }
 
-/// Join chains, fill in defaults; numbers must be there once.
-fn entries(set: &RuleSet, limits: &mut Limits) -> Result<Vec<Entry>, Fault> {
+/// Join chains, fill in defaults; numbers must be there once, and every fault is told.
+fn entries(set: &RuleSet, limits: &mut Limits) -> Result<Vec<Entry>, Vec<Fault>> {
     let mut entries = Vec::new();
+    let mut faults = Vec::new();
     let mut defaults: HashMap<u8, Actions> = HashMap::new();
-    let mut ids = HashSet::new();
+    let mut ids = HashMap::new();
     let mut open = false;
     for (directive, at) in &set.directives {
         match directive {
@@ -88,12 +90,14 @@ fn entries(set: &RuleSet, limits: &mut Limits) -> Result<Vec<Entry>, Fault> {
                     links.push((**rule).clone());
                 } else {
                     let mut head = (**rule).clone();
-                    let id = head
-                        .actions
-                        .id
-                        .ok_or_else(|| set.fault(*at, "a rule without id"))?;
-                    if !ids.insert(id) {
-                        return Err(set.fault(*at, format!("rule {id} is there twice")));
+                    match head.actions.id {
+                        None => faults.push(set.fault(*at, "a rule without id")),
+                        Some(id) => match ids.entry(id) {
+                            Slot::Vacant(free) => _ = free.insert(*at),
+                            Slot::Occupied(first) => {
+                                faults.push(set.fault(*at, twice(set, id, *first.get(), *at)));
+                            }
+                        },
                     }
                     fill(&mut head.actions, &defaults);
                     entries.push(Entry::Rule(vec![head]));
@@ -108,7 +112,20 @@ fn entries(set: &RuleSet, limits: &mut Limits) -> Result<Vec<Entry>, Fault> {
             _ => {}
         }
     }
-    Ok(entries)
+    if faults.is_empty() {
+        Ok(entries)
+    } else {
+        Err(faults)
+    }
+}
+
+fn twice(set: &RuleSet, id: u32, first: (usize, usize), at: (usize, usize)) -> String {
+    let (file, line) = (&set.files[first.0], first.1);
+    if (file, line) == (&set.files[at.0], at.1) {
+        format!("rule {id} is there twice: its file is read twice, by its folder or an Include")
+    } else {
+        format!("rule {id} is there twice: also at {file}:{line}")
+    }
 }
 
 fn fill(actions: &mut Actions, defaults: &HashMap<u8, Actions>) {
