@@ -39,7 +39,11 @@ _COMMANDS: Final = (
     ("audit", "audit:audit", "Show who withdrew trust from whom, and why."),
     ("proxy", "proxy:proxy", "Run one proxy on this machine, for a control plane elsewhere."),
     ("proxy-token", "proxy_token:proxy_token", "Make the token a new proxy joins with, once."),
-    ("waf", "waf:app", "Rules that look into requests: test, explain, lint, replay, tune."),
+    (
+        "waf",
+        "waf:app",
+        "Rules that look into requests: test, explain, lint, install-crs, replay, tune.",
+    ),
     ("trust", "trust:app", "Let this machine's browsers trust our certificates, or no longer."),
 )
 
