@@ -255,7 +255,7 @@ def test_the_connection_of_a_stuck_websocket_ends_with_it(guard: Rig) -> None:
     client.ask("/ws/stuck", *_UPGRADE).until(b"xxxx")
     deny(guard, user)
     client.until_closed()
-    assert 0.03 < client.took < DELAYED_CLOSE
+    assert client.took < DELAYED_CLOSE
 
 
 def test_a_websocket_over_http2_is_closed_the_same_way(guard: Rig) -> None:
