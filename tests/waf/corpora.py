@@ -90,14 +90,14 @@ def _module_zip(module: GoModule) -> Path:
 
 
 @cache
-def snapshot_files(snapshot: Snapshot) -> Mapping[str, bytes]:
-    """The files of a git copy at its commit, by path."""
+def snapshot_files(snapshot: Snapshot, *below: str) -> Mapping[str, bytes]:
+    """The files of a git copy at its commit, by path; all, or those below some folders."""
     given = os.environ.get("OSTIARY_CORPORA")
     want = f"a git copy of {snapshot.name} with commit {snapshot.commit[:12]}"
     if not given:
         raise Missing(f"OSTIARY_CORPORA is not set: it names a folder with {want}")
     for folder in (Path(given) / snapshot.name, Path(given) / f"{snapshot.name}.git"):
-        command = ["git", "-C", str(folder), "archive", "--format=tar", snapshot.commit]
+        command = ["git", "-C", str(folder), "archive", "--format=tar", snapshot.commit, *below]
         if folder.is_dir():
             done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
             if done.returncode == 0:
