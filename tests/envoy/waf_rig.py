@@ -57,12 +57,12 @@ SecRule REQUEST_HEADERS:X-Evil "@contains now" "id:5003,phase:1,deny,msg:'An evi
 """Rules beside the core pack: two about answers, one that refuses a head at once."""
 
 
-def rules(*texts: str, core: bool = True) -> Tree:
+def rules(*texts: str, core: bool = True, data: Mapping[str, str] | None = None) -> Tree:
     """A rule set as the compiler writes it."""
     if not texts:
         return {"core": core}
     sources = [{"name": f"own{index}.conf", "text": text} for index, text in enumerate(texts)]
-    plain = json.dumps({"sources": sources, "data": {}}).encode()
+    plain = json.dumps({"sources": sources, "data": data or {}}).encode()
     return {"core": core, "packed": base64.b64encode(zlib.compress(plain)).decode()}
 
 

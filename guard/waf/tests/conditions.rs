@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ostiary_waf::{
-    Conditions, Exclusion, Mode, NoFiles, Outcome, Plan, RequestHead, ResponseHead, RuleSet,
-    Settings, Source, Transaction,
+    Conditions, Exclusion, Exhausted, Mode, NoFiles, Outcome, Plan, RequestHead, ResponseHead,
+    RuleSet, Settings, Source, Transaction,
 };
 
 const RULES: &str = r#"
@@ -163,6 +163,35 @@ fn limits_are_the_routes() {
     };
     let outcome = decide(&plan, &poor, "a=b");
     assert!(outcome.exhausted && outcome.interrupted);
+}
+
+#[test]
+fn beyond_the_budget_what_was_found_is_judged_all_the_same() {
+    let plan = plan(Settings::default());
+    let under = |exhausted, budget| {
+        let conditions = Conditions {
+            exhausted: Some(exhausted),
+            budget: Some(budget),
+            ..Conditions::default()
+        };
+        decide(&plan, &conditions, &format!("b={}", "x".repeat(500)))
+    };
+    let (flag, score) = (under(Exhausted::Flag, 1), under(Exhausted::Score, 1));
+    assert!(flag.exhausted && !flag.interrupted && flag.score == 0);
+    assert!(
+        score.exhausted && score.interrupted && score.by == 20 && score.score == 5,
+        "{score:?}"
+    );
+    let mut both = false;
+    for budget in 0..2_000 {
+        let found = under(Exhausted::Flag, budget);
+        assert_eq!(found.rules().contains(&10), found.interrupted, "{found:?}");
+        both |= found.exhausted && found.interrupted;
+    }
+    assert!(
+        both,
+        "an attack that was found before the budget was used up"
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ from ostiary.compiler.street import Street
 from ostiary.compiler.watchful import Watchful
 from ostiary.compiler.world import AUTHZ_CLUSTER, World
 from ostiary.errors import CompileError
-from ostiary.features.fragment import ListenerSite, RuleSet, SignInSite
+from ostiary.features.fragment import ListenerSite, SignInSite
 from ostiary.names import Key
 from ostiary.plan.model import Gateway, Listener, Plan, Route, SignIn
 
@@ -77,8 +77,8 @@ class EdgeView:
     def _frame(self, gateway: Gateway, sign_in: SignIn | None, world: World) -> Changes:
         """What differs of all that does not depend on single routes."""
         wildcards = tuple(self._streets[one.name].wildcards for one in gateway.listeners)
-        rule_sets, logs = self._watchful.rule_sets, self._watchful.logs
-        basis = gateway, sign_in, world, wildcards, rule_sets, logs
+        watched, logs = self._watchful, self._watchful.logs
+        basis = gateway, sign_in, world, wildcards, watched.rule_sets, watched.bounds, logs
         if basis == self._basis:
             return {}
         secrets: list[str] = []
@@ -88,7 +88,7 @@ class EdgeView:
                 made.append(_redirect(gateway, listener, sign_in))
                 continue
             names = [name for name, _ in serving_certificates(gateway.key, listener, sign_in)]
-            site = _listener_site(listener, sign_in, world, rule_sets)
+            site = _listener_site(listener, sign_in, world, watched)
             filters = slots.filters(site)
             front = edge.Front(gateway, listener, wild, tuple(names), filters, site, logs)
             made += _https(front)
@@ -114,7 +114,7 @@ def _https(front: edge.Front) -> Iterator[Resource]:
 
 
 def _listener_site(
-    listener: Listener, sign_in: SignIn | None, world: World, rule_sets: tuple[RuleSet, ...]
+    listener: Listener, sign_in: SignIn | None, world: World, watched: Watchful
 ) -> ListenerSite:
     return ListenerSite(
         issuer=world.issuer,
@@ -126,7 +126,8 @@ def _listener_site(
         absolute_lifetime=sign_in.absolute_lifetime if sign_in else _NO_TOKENS,
         offline_grace=sign_in.offline_grace if sign_in else 0,
         guard=world.guard,
-        rule_sets=rule_sets,
+        rule_sets=watched.rule_sets,
+        bounds=watched.bounds,
     )
 
 

@@ -114,6 +114,18 @@ class RuleSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What looking into requests may cost a gateway, all routes together."""
+
+    budget: int = 100_000
+    """Microseconds of work a second that one address may cause where nobody signs in."""
+    burst: int = 500_000
+    """Microseconds of that at once."""
+    buffer: int = 64 << 20
+    """Bytes of bodies that are held at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignInSite:
     """What a feature must know about sign-in at a gateway."""
 
@@ -149,6 +161,7 @@ class ListenerSite:
     """Whether the proxy has the guard, which then takes the place of several filters."""
     rule_sets: tuple[RuleSet, ...] = ()
     """Every rule set that a route of the gateway names, in the order of their names."""
+    bounds: Bounds = Bounds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from ostiary.features.fragment import (
     Block,
+    Bounds,
     Filter,
     Fragment,
     ListenerSite,
@@ -63,6 +64,9 @@ def _file(value: object) -> object:
 
 
 Tag = Annotated[str, Field(pattern=r"^tag:[^\s]+$")]
+Size = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}(KiB|MiB)$")]
+Work = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}(ms|s)$")]
+"""Time that the engine works, of one core."""
 
 
 class _Part(BaseModel):
@@ -122,6 +126,18 @@ class Log(_Part):
     each rule cost."""
 
 
+class Strangers(_Part):
+    """How much work one address may cause where nobody signs in; beyond it, 503.
+
+    An IPv6 network of 64 bits counts as one address.
+    """
+
+    budget: Work = "100ms"
+    """Work of the engine in each second of the clock; `2s` is that of two cores."""
+    burst: Work = "500ms"
+    """Work that may be caused at once, before the budget counts."""
+
+
 class Waf(Block):
     """`waf: {rules: core}`. Needs the guard."""
 
@@ -139,22 +155,51 @@ class Waf(Block):
     """`shadow` scores and logs, and stops nothing."""
     threshold: Annotated[int, Field(ge=1, le=10_000), Merge.MIN] = THRESHOLD
     """The score from which a request is stopped; a critical match counts 5."""
+    response_threshold: Annotated[int, Field(ge=1, le=10_000), Merge.MIN] = RESPONSE_THRESHOLD
+    """The score from which an answer is stopped, where `response` is on; an error counts 4."""
     exclude: Annotated[list[Exclusion], Merge.UNION] = []
     """Rules of this block, or of a level above that hands it down, that do not hold somewhere."""
     children_may: Annotated[list[Literal["exclude", "shadow"]], Merge.OWN] = []
     """What levels below may do to the rules that this block demands."""
-    body_limit: Annotated[str, Field(pattern=r"^[1-9]\d{0,5}(KiB|MiB)$"), Merge.MIN] = "128KiB"
+    body_limit: Annotated[Size, Merge.MIN] = "128KiB"
     """The longest body that is inspected; a longer one is refused with 413."""
     response: Annotated[Literal["on", "off"], Merge.ORDERED] = "off"
     """Whether answers are looked into: leaked errors, source code, web shells."""
     budget: Annotated[Annotated[int, Field(ge=100_000)] | Literal["auto"], Merge.MIN] = "auto"
-    """Work for one request, about a byte looked at by one rule each; beyond it, 403."""
+    """Work for one request, about a byte looked at by one rule each."""
+    exhausted: Annotated[Literal["block", "score", "flag"], Merge.ORDERED] = "block"
+    """What happens to a request that uses its budget up: 403; a critical match more, and what was
+    found by then is judged; or a line in the log."""
     log: Annotated[Annotated[Log, BeforeValidator(_file)] | None, Merge.OWN] = None
     """A file that gets a line of JSON for each inspected request; a name alone will do."""
 
     def fragment(self, site: Site) -> Fragment:
         """Nothing: only with its rules read and its levels joined does a block mean something."""
         raise NotImplementedError
+
+
+class GatewayWaf(Waf):
+    """`waf` of a gateway has two keys more, `strangers` and `buffer`: what all its routes share.
+
+    A block that says nothing but these demands no rules.
+    """
+
+    strangers: Annotated[Strangers, Merge.OWN] = Strangers()
+    """What one address may cost where nobody signs in."""
+    buffer: Annotated[Size, Merge.OWN] = "64MiB"
+    """Bodies of all requests that are held at once to be looked into; beyond it, 503."""
+
+    @property
+    def demands(self) -> Waf | None:
+        """What holds for routes; None where the block is about the gateway alone."""
+        written = self.model_fields_set - _OF_GATEWAYS
+        if self.model_fields_set and not written:
+            return None
+        values = {name: getattr(self, name) for name in Waf.model_fields}
+        return Waf.model_construct(_fields_set=written, **values)
+
+
+_OF_GATEWAYS: Final = GatewayWaf.model_fields.keys() - Waf.model_fields.keys()
 
 
 class Excluded(_Part):
@@ -182,12 +227,19 @@ class Inspection(Block):
     paranoia: int
     mode: Literal["block", "shadow"]
     threshold: int
+    response_threshold: int
     body_limit: int
     """Bytes."""
     response: bool
     budget: int | None
+    exhausted: Literal["block", "score", "flag"]
     exclude: list[Excluded]
     log: Log | None
+    strangers: Strangers
+    buffer: int
+    """Bytes."""
+    bounds: Annotated[Bounds, Field(exclude=True)]
+    """The two before, as the guard is told."""
 
     def fragment(self, site: Site) -> Fragment:
         """Head and body, told the same."""
@@ -215,9 +267,10 @@ class Inspection(Block):
             "paranoia": self.paranoia,
             "mode": self.mode,
             "threshold": self.threshold,
-            "response_threshold": RESPONSE_THRESHOLD,
+            "response_threshold": self.response_threshold,
             "body_limit": self.body_limit,
             "response": self.response,
+            "exhausted": self.exhausted,
             "exclude": [_excluded(one) for one in self.exclude],
             "anonymous": anonymous,
             "log": self.log.file if self.log else "",
@@ -235,7 +288,7 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:
         return ()
     secret = {"headers": _SECRET_HEADERS, "cookies": [COOKIE_PREFIX], "masked": _MASKED}
     sets = {one.name: _carried(one) for one in listener.rule_sets}
-    head = filling(Role.WAF_HEAD, {"sets": sets, "secret": secret})
+    head = filling(Role.WAF_HEAD, {"sets": sets, "secret": secret, **_bounds(listener.bounds)})
     return (
         Filter(Stage.WAF_HEAD, Stage.WAF_HEAD.slot, head),
         Filter(Stage.WAF_BODY, Stage.WAF_BODY.slot, filling(Role.WAF_BODY, {})),
@@ -246,6 +299,14 @@ def own_pages(site: Site) -> Fragment:
     """Pages of ours are looked into where the gateway says so."""
     block = site.blocks.get("waf")
     return block.own_pages(site) if isinstance(block, Inspection) else Fragment()
+
+
+def _bounds(one: Bounds) -> Mapping[str, int]:
+    return {
+        "source_rate": one.budget,
+        "source_burst": one.burst,
+        "buffer_cap": one.buffer,
+    }
 
 
 def _carried(one: RuleSet) -> Mapping[str, Any]:

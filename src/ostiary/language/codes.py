@@ -63,6 +63,7 @@ CODES: Final[Mapping[str, str]] = {
     "plan.unknown-provider": "There is no identity provider of this name.",
     "plan.unknown-service": "There is no service of this name.",
     "plan.unserved": "A first start found no gateway that is safe to serve.",
+    "plan.waf-buffer": "A gateway may not hold as long a body as a route of it looks into.",
     "plan.waf-over": "The last day of an exclusion of `waf` is gone.",
     "plan.waf-path": "An exclusion of `waf` is for a path that its route does not have.",
     "plan.waf-rule": "An exclusion of `waf` names a rule that nobody above it demands.",

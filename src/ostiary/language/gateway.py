@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ostiary.features.waf import GatewayWaf
 from ostiary.language.written import ExactHost, Levelled, ListenerHost, OneOrMore, Port, Written
 
 
@@ -39,6 +40,8 @@ class Listener(Written):
 class Gateway(Levelled):
     """A gateway. The short form `gateway: {https: ..., http: ...}` is the gateway `main`."""
 
+    waf: GatewayWaf | None = None
+    """Rules that look into requests and answers for attacks, and what that may cost."""
     listeners: Annotated[dict[str, Listener], Field(min_length=1)]
     """By name."""
     trusted_proxies: list[str] = []

@@ -147,12 +147,13 @@ _WAFS: Final = {
     "ostiary.waf_exhausted": Native(
         Stage.WAF,
         "looking into the request took more work than `waf.budget` allows for one",
-        "send less at once, or raise the budget",
+        "send less at once, or raise `waf.budget`, or write `waf.exhausted: flag` for this route",
     ),
     "ostiary.waf_busy": Native(
         Stage.WAF,
         "the proxy holds as many bodies as it may, or has done its share of work for this address",
-        "repeat the request in a moment",
+        "repeat the request in a moment; `waf.buffer` and `waf.strangers` of the gateway say how "
+        "much that is",
     ),
 }
 

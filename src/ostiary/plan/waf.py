@@ -13,10 +13,11 @@ from datetime import date
 from typing import Final, NamedTuple, TypeAlias
 
 from ostiary.errors import ConfigError
-from ostiary.features.waf import CORE, CRS, Excluded, Inspection, Waf
+from ostiary.features.fragment import Bounds, RuleSet
+from ostiary.features.waf import CORE, CRS, Excluded, GatewayWaf, Inspection, Waf
 from ostiary.language.document import Noun
 from ostiary.language.tree import RuleText
-from ostiary.language.units import size
+from ostiary.language.units import seconds, size
 from ostiary.language.written import Levelled
 from ostiary.plan.exclusions import Demand, Weighed, weigh
 from ostiary.plan.levels import needs_guard
@@ -24,7 +25,7 @@ from ostiary.plan.merge import Looser, Merged, Written, merge
 from ostiary.plan.model import PathMatch
 from ostiary.plan.rule_book import Judged, RuleBook, rule_set
 
-_DEMANDED: Final = ("mode", "threshold")
+_DEMANDED: Final = ("mode", "threshold", "response_threshold", "exhausted")
 """What a block that demands rules says even where it is silent: its defaults."""
 _Levels: TypeAlias = Sequence[tuple[Noun[Levelled], Waf]]
 
@@ -64,15 +65,18 @@ def inspection(
     nouns: Sequence[Noun[Levelled]], reading: Reading, paths: Sequence[PathMatch] | None = None
 ) -> Made:
     """The `waf` blocks of `nouns`, uppermost first. `paths` are those of the last, if a route's."""
-    levels = [(noun, noun.value.waf) for noun in nouns if noun.value.waf is not None]
-    if not levels:
+    written = [(noun, noun.value.waf) for noun in nouns if noun.value.waf is not None]
+    if written and reading.book is None:
+        return Made(faults=tuple(needs_guard(noun, "waf", "waf") for noun, _ in written))
+    levels = [(noun, demands) for noun, each in written if (demands := _demands_of(each))]
+    if not levels or reading.book is None:
         return NOTHING
-    if reading.book is None:
-        return Made(faults=tuple(needs_guard(noun, "waf", "waf") for noun, _ in levels))
+    shared = next((each for _, each in written if isinstance(each, GatewayWaf)), GatewayWaf())
     levels = [(noun, _demanding(block, top=not at)) for at, (noun, block) in enumerate(levels)]
     merged = merge(Waf, [Written(str(noun), block) for noun, block in _handed_down(levels)])
     block = merged.block
     faults = [*_loosened(levels, merged.looser), *_rules_below(levels)]
+    faults += _too_long(levels, merged, shared)
     texts = tuple(text for word in block.rules if (text := _text(levels, word)) is not None)
     faults += _unread(levels)
     judged = reading.book.judge(texts, core=CORE in block.rules)
@@ -83,27 +87,57 @@ def inspection(
     made = None
     if block.mode != "off" and not faults and not weighed.faults:
         carried = rule_set(texts, core=CORE in block.rules)
-        made = Inspection(
-            rules=_demanders(levels, block),
-            numbers=_numbers(levels, judged),
-            rule_set=carried,
-            paranoia=block.paranoia,
-            mode=block.mode,
-            threshold=block.threshold,
-            body_limit=size(block.body_limit),
-            response=block.response == "on",
-            budget=None if block.budget == "auto" else block.budget,
-            exclude=weighed.excluded,
-            log=block.log,
-        )
+        made = _held(levels, block, judged, carried, excluded=weighed.excluded, shared=shared)
     return Made(
         made,
-        _origins(merged, weighed.excluded),
+        {**_origins(merged, weighed.excluded), **_shared_origins(written)},
         (*faults, *weighed.faults),
         tuple(weighed.over),
         tuple(weighed.warnings),
         any(one.until for _, each in levels for one in each.exclude),
     )
+
+
+def _held(
+    levels: _Levels,
+    block: Waf,
+    judged: Judged,
+    carried: RuleSet,
+    *,
+    excluded: list[Excluded],
+    shared: GatewayWaf,
+) -> Inspection:
+    return Inspection(
+        rules=_demanders(levels, block),
+        numbers=_numbers(levels, judged),
+        rule_set=carried,
+        paranoia=block.paranoia,
+        mode="shadow" if block.mode == "shadow" else "block",
+        threshold=block.threshold,
+        response_threshold=block.response_threshold,
+        body_limit=size(block.body_limit),
+        response=block.response == "on",
+        budget=None if block.budget == "auto" else block.budget,
+        exhausted=block.exhausted,
+        exclude=excluded,
+        log=block.log,
+        strangers=shared.strangers,
+        buffer=size(shared.buffer),
+        bounds=_bounds(shared),
+    )
+
+
+def _demands_of(block: Waf) -> Waf | None:
+    return block.demands if isinstance(block, GatewayWaf) else block
+
+
+def _bounds(shared: GatewayWaf) -> Bounds:
+    budget, burst = shared.strangers.budget, shared.strangers.burst
+    return Bounds(_micros(budget), _micros(burst), size(shared.buffer))
+
+
+def _micros(text: str) -> int:
+    return round(seconds(text) * 1_000_000)
 
 
 def _demanding(block: Waf, *, top: bool) -> Waf:
@@ -136,6 +170,20 @@ def _loosened(levels: _Levels, looser: Sequence[Looser]) -> Iterator[ConfigError
             "take this away, or write `children_may: [shadow]` on the level above"
             if shadow
             else "a lower level may only be stricter; change the level above, or take this away",
+        )
+
+
+def _too_long(levels: _Levels, merged: Merged[Waf], shared: GatewayWaf) -> Iterator[ConfigError]:
+    """A body that is longer than all that may be held at once would never pass."""
+    longest = merged.block.body_limit
+    if size(longest) > size(shared.buffer):
+        owner = merged.origins.get(("body_limit",), "")
+        noun = next((noun for noun, _ in levels if str(noun) == owner), levels[0][0])
+        yield ConfigError(
+            "plan.waf-buffer",
+            f"{noun}: a body of {longest} is more than the {shared.buffer} of `waf.buffer`",
+            noun.at("waf", "body_limit"),
+            "write a larger `waf.buffer` on the gateway, or a smaller `body_limit` here",
         )
 
 
@@ -235,6 +283,16 @@ def _rule_faults(levels: _Levels, judged: Judged) -> Iterator[ConfigError]:
             noun.at("waf", "rules", index),
             "mend the rule; until then the last accepted rules go on",
         )
+
+
+def _shared_origins(written: Sequence[tuple[Noun[Levelled], Waf]]) -> Mapping[str, str]:
+    return {
+        f"waf.{name}": str(noun)
+        for noun, block in written
+        if isinstance(block, GatewayWaf)
+        for name in ("strangers", "buffer")
+        if name in block.model_fields_set
+    }
 
 
 def _origins(merged: Merged[Waf], excluded: Sequence[Excluded]) -> Mapping[str, str]:

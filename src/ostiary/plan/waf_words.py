@@ -14,6 +14,16 @@ from ostiary.features.fragment import Block
 from ostiary.features.waf import Inspection
 from ostiary.plan.match import path_match, path_matches
 
+_UNSAID: Final = {
+    "log",
+    "budget",
+    "exhausted",
+    "body_limit",
+    "response",
+    "strangers",
+    "buffer",
+}
+"""What no decision is explained by."""
 _SHOWN: Final = 10
 """Rules that are shown by number."""
 
@@ -22,7 +32,7 @@ def recorded(block: Block | None) -> str:
     """Canonical JSON of what holds; empty when nothing does."""
     if not isinstance(block, Inspection):
         return ""
-    tree = block.model_dump(mode="json", exclude={"log", "budget", "body_limit", "response"})
+    tree = block.model_dump(mode="json", exclude=_UNSAID)
     tree["set"], tree["numbers"] = block.rule_set.name, block.numbers
     return json.dumps(tree, sort_keys=True, separators=(",", ":"))
 

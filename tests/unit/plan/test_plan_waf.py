@@ -10,6 +10,7 @@ import pytest
 from shelf import Shelf
 
 from ostiary.errors import Faults
+from ostiary.features.fragment import Bounds
 from ostiary.features.waf import Inspection
 from ostiary.language.read import Reader
 from ostiary.language.tree import RuleText, Tree
@@ -72,6 +73,40 @@ def test_rules_of_all_levels_hold_together_and_the_strictest_wins() -> None:
     assert (made.body_limit, made.response, made.budget) == (64 << 10, True, 200_000)
     assert made.rule_set.core
     assert made.rule_set.packed
+
+
+def test_the_scores_of_answers_and_the_end_of_the_budget_only_get_stricter() -> None:
+    assert (block(route="{}").response_threshold, block(route="{}").exhausted) == (4, "block")
+    upper = "{response_threshold: 8, exhausted: flag}"
+    made = block(gateway=upper, route="{response_threshold: 5, exhausted: score}")
+    assert (made.response_threshold, made.exhausted) == (5, "score")
+    loose = "{response_threshold: 9, exhausted: flag}"
+    assert codes(gateway="{exhausted: score}", route="{exhausted: flag}") == ["plan.loosened"]
+    assert codes(service="{rules: core}", route=loose) == ["plan.loosened"] * 2
+
+
+def test_what_a_gateway_shares_demands_no_rules() -> None:
+    shared = "{strangers: {budget: 2s, burst: 20ms}, buffer: 1MiB}"
+    made = block(gateway=shared, route="{rules: crs}")
+    assert made.rules == {"crs": ["route notes"]}
+    assert made.bounds == Bounds(2_000_000, 20_000, 1 << 20)
+    assert not any("waf" in one.blocks for one in plan(gateway=shared).routes)
+    assert block("other", gateway="{buffer: 1MiB, paranoia: 2}").rules == {"core": ["gateway main"]}
+
+
+def test_what_a_gateway_shares_stands_on_gateways_alone() -> None:
+    found = faults(service="{buffer: 1MiB}", route="{strangers: {budget: 1s}}")
+    assert [code for code, _ in found] == ["document.unknown-key"] * 2
+    assert codes(gateway="{strangers: {budget: 0ms}}") == ["document.wrong-value"]
+    assert codes(gateway="{buffer: 64}") == ["document.wrong-type"]
+
+
+def test_a_body_that_is_longer_than_all_that_may_be_held_is_a_fault() -> None:
+    assert block(gateway="{buffer: 1MiB}", route="{body_limit: 1MiB}").body_limit == 1 << 20
+    found = faults(gateway="{buffer: 1MiB}", route="{body_limit: 2MiB}")
+    assert [code for code, _ in found] == ["plan.waf-buffer"]
+    assert codes(gateway="{rules: core, buffer: 1KiB}") == ["plan.waf-buffer"]
+    assert codes(route="{body_limit: 65MiB}") == ["plan.waf-buffer"]
 
 
 def test_the_core_pack_alone_needs_no_text() -> None:
@@ -230,6 +265,13 @@ def test_effective_names_the_rules_and_not_their_text() -> None:
     assert "rule_set" not in shown
     assert found.origins["waf.paranoia"] == "route notes"
     assert found.origins["waf.mode"] == "gateway main"
+    assert (shown["strangers"], shown["buffer"]) == (
+        {"budget": "100ms", "burst": "500ms"},
+        64 << 20,
+    )
+    found = effective(plan(gateway="{buffer: 1MiB}", route="{}"), "notes")
+    assert found is not None
+    assert found.origins["waf.buffer"] == "gateway main"
 
 
 def test_another_exclusion_is_another_policy() -> None:

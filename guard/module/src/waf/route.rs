@@ -83,10 +83,10 @@ impl Ready {
             threshold: text.threshold,
             response_threshold: text.response_threshold,
             budget: text.budget,
+            exhausted: Some(text.exhausted.into()),
             body_limit: Some(body_limit),
             response: Some(text.response),
             exclude: always,
-            ..Conditions::default()
         };
         Ok(Self {
             conditions,

@@ -157,6 +157,26 @@ impl Mode {
     }
 }
 
+/// What happens to a request that uses its budget up.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Exhausted {
+    #[default]
+    Block,
+    Score,
+    Flag,
+}
+
+impl From<Exhausted> for ostiary_waf::Exhausted {
+    fn from(one: Exhausted) -> Self {
+        match one {
+            Exhausted::Block => Self::Block,
+            Exhausted::Score => Self::Score,
+            Exhausted::Flag => Self::Flag,
+        }
+    }
+}
+
 /// What a route says.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +199,8 @@ pub(crate) struct RouteText {
     pub response: bool,
     #[serde(default)]
     pub budget: Option<u64>,
+    #[serde(default)]
+    pub exhausted: Exhausted,
     #[serde(default)]
     pub exclude: Vec<ExcludeText>,
     /// Nobody is signed in here: what one address may cost is limited.

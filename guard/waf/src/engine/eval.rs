@@ -46,7 +46,11 @@ impl Transaction {
             if rule.gate.is_some_and(closed) {
                 continue;
             }
-            if self.switches.mode == Mode::Off || self.exhausted() {
+            // Beyond the budget nothing is looked into any more, but what was found is judged.
+            if self.exhausted() && !rule.only_counts() {
+                continue;
+            }
+            if self.switches.mode == Mode::Off || self.outcome.interrupted {
                 return;
             }
             if self.removed.has(index) || !self.timed(&plan, rule, index) {
@@ -206,7 +210,12 @@ impl Transaction {
         }
         let value = self.strings.bytes(form);
         let argument = self.strings.bytes(attempt.argument);
-        let mut meter = Meter::new(self.left());
+        // Comparing numbers is never too dear: beyond the budget it is all that goes on.
+        let left = match attempt.operator {
+            Operator::Number(..) => u64::MAX,
+            _ => self.left(),
+        };
+        let mut meter = Meter::new(left);
         let answer = attempt.operator.test(value, argument, &mut meter);
         self.strings.work += meter.spent();
         answer

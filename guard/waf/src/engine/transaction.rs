@@ -55,6 +55,9 @@ pub(super) struct Switches {
     pub allowed: bool,
 }
 
+/// What a critical match counts, as in CRS.
+const CRITICAL: i64 = 5;
+
 /// What the request may cost.
 struct Limits {
     body: usize,
@@ -309,10 +312,12 @@ impl Transaction {
             match self.limits.at_exhaustion {
                 Exhausted::Block => self.stop(403, 0),
                 Exhausted::Score => {
-                    let slot = self.plan.known.scores[0];
-                    let score = self.number([slot; 2]) + 5;
-                    let value = self.strings.add(score.to_string().as_bytes());
-                    self.stored[slot as usize] = Some(value);
+                    let known = &self.plan.known;
+                    for slot in [known.scores[0], known.part_scores[0], known.part_scores[1]] {
+                        let score = (self.number([slot; 2]) + CRITICAL).to_string();
+                        let value = self.strings.add(score.as_bytes());
+                        self.stored[slot as usize] = Some(value);
+                    }
                 }
                 Exhausted::Flag => {}
             }

@@ -51,6 +51,8 @@ pub(crate) struct Known {
     pub threshold: u32,
     pub response_threshold: u32,
     pub scores: [u32; 2],
+    /// What CRS adds `scores` up from.
+    pub part_scores: [u32; 2],
     pub response_scores: [u32; 2],
     /// TX.0 to TX.9.
     pub groups: [u32; 10],
@@ -70,6 +72,7 @@ impl Known {
             threshold: slot("inbound_anomaly_score_threshold"),
             response_threshold: slot("outbound_anomaly_score_threshold"),
             scores: ["blocking_inbound_anomaly_score", "anomaly_score"].map(&mut slot),
+            part_scores: ["inbound_anomaly_score_pl1", "anomaly_score_pl1"].map(&mut slot),
             response_scores: ["blocking_outbound_anomaly_score", "outbound_anomaly_score"]
                 .map(&mut slot),
             groups: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"].map(slot),

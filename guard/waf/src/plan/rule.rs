@@ -6,6 +6,7 @@ use crate::operators::Operator;
 use crate::seclang::action::SetVar;
 use crate::seclang::target::Target;
 use crate::seclang::template::Template;
+use crate::seclang::variable::Variable;
 
 use super::bits::Bits;
 use super::settings::Mode;
@@ -69,4 +70,15 @@ pub(crate) struct Rule {
     pub skip: Option<usize>,
     /// Where the first link decides by its gate alone that nothing can match.
     pub gate: Option<u32>,
+}
+
+impl Rule {
+    /// Whether it looks at no part of a message: it sets variables, or compares numbers of `TX`,
+    /// as those rules do that add scores up and judge them.
+    pub fn only_counts(&self) -> bool {
+        self.links.iter().all(|link| {
+            let numbers = matches!(link.operator, None | Some(Operator::Number(..)));
+            numbers && link.targets.iter().all(|one| one.variable == Variable::Tx)
+        })
+    }
 }
