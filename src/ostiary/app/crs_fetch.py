@@ -53,16 +53,41 @@ def fetch(version: str, sha256: str = "", origin: Origin = Origin()) -> bytes:
         )
     address = origin.address(version)
     if sha256:
-        return prove_sum(_get(address), sha256, address)
+        return prove_sum(_get(address, _by_hand(address)), sha256, address)
+    _needs_gpg()
+    whole = (address, f"{address}.asc", origin.key)
+    archive, signature, key = (_get(one, _by_hand(*whole)) for one in whole)
+    _prove_signature(archive, signature, key, origin.fingerprint)
+    return archive
+
+
+def prove_beside(content: bytes, path: Path, origin: Origin = Origin()) -> bool:
+    """Whether a signature lies beside the archive `path`; it is good then. Raises `Refused`.
+
+    The key lies beside it under the name that the project gives it.
+    """
+    signature = path.with_name(f"{path.name}.asc")
+    key = path.with_name(origin.key.rpartition("/")[2])
+    if not signature.is_file():
+        return False
+    if not key.is_file():
+        raise Refused(
+            "crs-unproven",
+            f"{signature.name} lies beside the release, but not the key that it is checked with",
+            f"put {origin.key} beside it, or give the release's --sha256",
+        )
+    _needs_gpg()
+    _prove_signature(content, signature.read_bytes(), key.read_bytes(), origin.fingerprint)
+    return True
+
+
+def _needs_gpg() -> None:
     if shutil.which("gpg") is None:
         raise Refused(
             "crs-unproven",
             "the signature of a release cannot be checked: there is no gpg on this machine",
             "install GnuPG, or give the release's --sha256",
         )
-    archive = _get(address)
-    _prove_signature(archive, _get(f"{address}.asc"), _get(origin.key), origin.fingerprint)
-    return archive
 
 
 def prove_sum(content: bytes, sha256: str, name: str) -> bytes:
@@ -79,7 +104,7 @@ def prove_sum(content: bytes, sha256: str, name: str) -> bytes:
     return content
 
 
-def _get(address: str) -> bytes:
+def _get(address: str, by_hand: str) -> bytes:
     import httpx  # noqa: PLC0415  only a download needs it
 
     content = bytearray()
@@ -98,15 +123,24 @@ def _get(address: str) -> bytes:
         raise Unreachable(
             "crs-unreachable",
             f"{address} was answered with {error.response.status_code}",
-            "look whether there is such a release; with --from a file of this machine is taken",
+            f"look whether there is such a release; or {by_hand}",
         ) from error
     except httpx.HTTPError as error:
         raise Unreachable(
             "crs-unreachable",
             f"{address} was not reached: {error}",
-            "with --from an archive or a folder of this machine is taken",
+            by_hand,
         ) from error
     return bytes(content)
+
+
+def _by_hand(archive: str, *proofs: str) -> str:
+    name = archive.rpartition("/")[2]
+    files, they = " and ".join((archive, *proofs)), "them into one folder" if proofs else "it"
+    return (
+        f"fetch {files} on a machine that reaches it, put {they} here, and say "
+        f"`ostiary waf install-crs --from FOLDER/{name}`"
+    )
 
 
 def _prove_signature(archive: bytes, signature: bytes, key: bytes, fingerprint: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import guard_library
 import pytest
 
-from ostiary.app.crs_fetch import Origin, fetch, prove_sum
+from ostiary.app.crs_fetch import Origin, fetch, prove_beside, prove_sum
 from ostiary.app.crs_install import CURRENT, install, of_archive, of_folder, version_of
 from ostiary.errors import Refused, Unreachable
 
@@ -82,8 +82,11 @@ def test_a_release_is_taken_by_its_sum_and_by_no_other(tmp_path: Path) -> None:
             fetch("4.1.0", "0" * 64, origin)
         with pytest.raises(Unreachable, match="answered with 404"):
             fetch("4.1.1", "0" * 64, origin)
-    with pytest.raises(Unreachable, match="not reached"):
+    with pytest.raises(Unreachable, match="not reached") as caught:
         fetch("4.1.0", "0" * 64, origin)
+    file = "coreruleset-4.1.0-minimal.tar.gz"
+    assert f"fetch {address}/v4.1.0/{file} on a machine" in caught.value.hint
+    assert f"`ostiary waf install-crs --from FOLDER/{file}`" in caught.value.hint
     with pytest.raises(Refused, match="no version"):
         fetch("../4.1.0", "0" * 64, origin)
     with pytest.raises(Refused, match="no SHA-256"):
@@ -114,6 +117,14 @@ def test_a_release_is_taken_by_the_signature_of_the_pinned_key_alone(tmp_path: P
         assert fetch("4.1.0", "", origin) == archive.read_bytes()
         with pytest.raises(Refused, match="no valid signature"):
             fetch("4.1.0", "", Origin(address, f"{address}/key"))
+        with pytest.raises(Refused, match="not the key that it is checked with"):
+            prove_beside(archive.read_bytes(), archive, origin)
+        shutil.copyfile(tmp_path / "site/key", archive.with_name("key"))
+        assert prove_beside(archive.read_bytes(), archive, origin)
+        with pytest.raises(Refused, match="no valid signature"):
+            prove_beside(archive.read_bytes() + b" ", archive, origin)
+        alone = Path(shutil.copyfile(archive, tmp_path / archive.name))
+        assert not prove_beside(alone.read_bytes(), alone, origin)
         archive.write_bytes(tarred(release(number=8)))
         with pytest.raises(Refused, match="no valid signature"):
             fetch("4.1.0", "", origin)

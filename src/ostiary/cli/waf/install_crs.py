@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -13,6 +13,10 @@ from ostiary.cli import terminal
 from ostiary.cli.options import AsJson
 from ostiary.cli.waf.options import content
 from ostiary.errors import Refused
+
+_SIGNATURE: Final = "the project's signature"
+_SUM: Final = "the SHA-256 that was given"
+_NONE: Final = "none; a signature or --sha256 would be one"
 
 Sha256 = Annotated[
     str,
@@ -52,9 +56,10 @@ def install_crs(
     """Install a release of the OWASP Core Rule Set, which `rules: crs` then means.
 
     The release is fetched from the project and proven by its signature (gpg must be here), or by
-    --sha256. The engine reads all rules before anything changes; a file crs-setup.conf that you
-    changed is taken over from the version before. Documents that name `crs` read the new rules when
-    they are next read: try them first with `ostiary waf replay`.
+    --sha256. Of a release that was fetched by hand the signature counts that lies beside it. The
+    engine reads all rules before anything changes; a file crs-setup.conf that you changed is taken
+    over from the version before. Documents that name `crs` read the new rules when they are next
+    read: try them first with `ostiary waf replay`.
 
     Parameters
     ----------
@@ -62,9 +67,10 @@ def install_crs(
         Such as 4.28.0. With --from it need not be said.
     """
     if from_ is not None:
-        files = _local(from_, sha256)
+        files, proof = _local(from_, sha256)
     elif version is not None:
         files = crs_install.of_archive(crs_fetch.fetch(version, sha256))
+        proof = _SUM if sha256 else _SIGNATURE
     else:
         raise Refused(
             "no-crs-version",
@@ -81,21 +87,26 @@ def install_crs(
     done = crs_install.install(files, stated, to or crs_install.usual_place())
     if as_json:
         told = {"version": done.version, "folder": str(done.folder), "rules": done.rules}
-        terminal.say(json.dumps(told | {"kept_setup": done.kept_setup}, indent=2))
+        told |= {"proof": proof, "kept_setup": done.kept_setup}
+        terminal.say(json.dumps(told, indent=2))
         return
     terminal.say(f"CRS {done.version} is installed: {done.rules} rules", terminal.GOOD)
     terminal.field("in", str(done.folder))
+    terminal.field("proof", proof)
     terminal.field("set-up", "yours, from the version before" if done.kept_setup else "")
 
 
-def _local(path: Path, sha256: str) -> dict[str, bytes]:
-    if not path.is_dir():
-        archive = content(path)
-        return crs_install.of_archive(
-            crs_fetch.prove_sum(archive, sha256, str(path)) if sha256 else archive
-        )
+def _local(path: Path, sha256: str) -> tuple[dict[str, bytes], str]:
+    """The rule files, and what proves them."""
+    if path.is_dir():
+        if sha256:
+            hint = "leave --sha256 out, or give an archive"
+            raise Refused("crs-sum", "a folder has no SHA-256", hint)
+        return crs_install.of_folder(path), _NONE
+    archive = content(path)
     if sha256:
-        raise Refused(
-            "crs-sum", "a folder has no SHA-256", "leave --sha256 out, or give an archive"
-        )
-    return crs_install.of_folder(path)
+        crs_fetch.prove_sum(archive, sha256, str(path))
+        proof = _SUM
+    else:
+        proof = _SIGNATURE if crs_fetch.prove_beside(archive, path) else _NONE
+    return crs_install.of_archive(archive), proof
