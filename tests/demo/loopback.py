@@ -25,9 +25,14 @@ class _Loopback(httpcore.NetworkBackend):
         return self._inner.connect_tcp("127.0.0.1", port, timeout, local_address, socket_options)
 
 
-def loopback_client(ca: str) -> httpx.Client:
-    """Trusts `ca` only, follows no redirect, keeps cookies by host."""
+def loopback_client(ca: str, source: str | None = None) -> httpx.Client:
+    """Trusts `ca` only, follows no redirect, keeps cookies by host.
+
+    `source` is the address that it comes from, such as 127.0.0.7.
+    """
     context = ssl.create_default_context(cafile=ca)
     transport = httpx.HTTPTransport(verify=context)
-    transport._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=_Loopback())
+    transport._pool = httpcore.ConnectionPool(
+        ssl_context=context, network_backend=_Loopback(), local_address=source
+    )
     return httpx.Client(transport=transport, timeout=10, trust_env=False)

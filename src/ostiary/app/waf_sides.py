@@ -85,7 +85,10 @@ def _sound(compiled: Any, exclude: Sequence[Exclusion]) -> None:
 
 
 def document_side(path: Path) -> Judge:
-    """A judge that applies to each request what the document says for its route."""
+    """A judge that applies to each request what the document says for its route.
+
+    Shadow mode is judged as if it blocked: what rules would stop is the question.
+    """
     found = _Document(plan_of(path))
     return found.judge
 
@@ -103,7 +106,7 @@ class _Document:
     """A plan whose rule sets are compiled when a request first needs them."""
 
     plan: Plan
-    _compiled: dict[tuple[str, int], Any] = field(default_factory=dict)
+    _compiled: dict[tuple[str, int, str], Any] = field(default_factory=dict)
 
     def judge(self, entry: Entry) -> Decision:
         route = self._route(entry)
@@ -119,19 +122,16 @@ class _Document:
         limits: dict[str, Any] = {"threshold": block.threshold, "body_limit": block.body_limit}
         if block.budget is not None:
             limits["budget"] = block.budget
-        decided = _asked(self._rules(block), entry, exclude, limits)
-        if block.mode == "block":
-            return decided
-        return Decision(False, decided.score, decided.rules, decided.places)
+        return _asked(self._rules(block), entry, exclude, limits)
 
     def _rules(self, block: Inspection) -> Any:
-        key = block.rule_set.name, block.paranoia
+        key = block.rule_set.name, block.paranoia, block.exhausted
         if key not in self._compiled:
             tree = _unpacked(block.rule_set.packed)
             sources = [(one["name"], one["text"]) for one in tree["sources"]]
             made = waf_rules.engine().RuleSet(sources, tree["data"], block.rule_set.core)
             self._compiled[key] = waf_rules.engine().Plan(
-                made, mode="block", paranoia=block.paranoia
+                made, mode="block", paranoia=block.paranoia, exhausted=block.exhausted
             )
         return self._compiled[key]
 
