@@ -62,9 +62,8 @@ def replay(
     """Say which recorded requests other rules would decide differently.
 
     Each side is core, crs, files or folders of rules with commas between them, or a document: then
-    each request is held against its route, and the document says how the rules are applied; its
-    shadow mode is judged as if it blocked. The exit code is 1 when more than --most requests would
-    be stopped that passed before.
+    each request is held against its route, and shadow mode is judged as if it blocked. The exit
+    code is 1 when more than --most requests would be stopped that passed before.
 
     Parameters
     ----------
