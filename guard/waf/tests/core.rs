@@ -140,3 +140,24 @@ fn faults_name_their_place() {
         ]
     );
 }
+
+#[test]
+fn what_servers_configure_beside_rules_is_read() {
+    let text = r#"SecArgumentSeparator &
+SecParseXmlIntoArgs Off
+SecAuditLogPrefix x
+SecRule MULTIPART_STRICT_ERROR "!@eq 0" "id:1,phase:2,deny,msg:'PE %{REQBODY_PROCESSOR_ERROR}, LF %{MULTIPART_LF_LINE}'"
+SecRule MULTIPART_BOUNDARY_QUOTED|REQBODY_PROCESSOR_ERROR "!@eq 0" "id:2,phase:2,deny"
+"#;
+    RuleSet::parse(&[Source::new("own.conf", text)], &NoFiles).expect("sound");
+    let other = "SecArgumentSeparator ;\nSecParseXmlIntoArgs On\n";
+    let faults = RuleSet::parse(&[Source::new("own.conf", other)], &NoFiles).expect_err("two");
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "own.conf:1: forms are read with & between arguments",
+            "own.conf:2: XML makes no arguments here: write XML:/* beside ARGS",
+        ]
+    );
+}

@@ -97,6 +97,7 @@ def doubts(
     yield from _taken_out(known, rules)
     yield from _skipped(known)
     yield from _for_nothing(known)
+    yield from _too_late(known)
 
 
 def _all(sources: Sequence[tuple[str, str]]) -> Iterator[_At]:
@@ -170,6 +171,21 @@ def _for_nothing(known: Sequence[_At]) -> Iterator[Found]:
             if not _is_there(f"{low}-{high}" if high else low, numbers):
                 who = f"rule {at.number}" if at.number else "a chain"
                 yield at.found(f"{who} excludes rule {low}, which is not there")
+
+
+def _too_late(known: Sequence[_At]) -> Iterator[Found]:
+    """Exclusions by rules that run after all that they exclude."""
+    turns = {at.number: (at.phase, turn) for turn, at in enumerate(known) if at.number is not None}
+    for turn, at in enumerate(known):
+        if at.number is None:
+            continue
+        for low, high in _CONTROL.findall(at.actions):
+            meant = [turns[one] for one in turns if int(low) <= one <= int(high or low)]
+            if meant and all(one < (at.phase, turn) for one in meant):
+                which = f"rules {low}-{high}" if high else f"rule {low}"
+                sentence = f"rule {at.number} excludes {which}, which {'have' if high else 'has'}"
+                hint = "run by then: name its file before theirs"
+                yield at.found(f"{sentence} {hint}")
 
 
 def _is_there(word: str, numbers: set[int]) -> bool:

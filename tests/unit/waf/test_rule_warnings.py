@@ -76,3 +76,16 @@ def test_a_file_that_is_read_twice_is_called_so() -> None:
     once = ("a.conf", 'SecAction "id:1,phase:1,pass"\n')
     (found,) = duplicates([once, once])
     assert found.sentence.endswith("its file is read twice, by its folder or an Include")
+
+
+def test_an_exclusion_that_comes_too_late_is_told() -> None:
+    assert said(
+        'SecRule ARGS "@rx a" "id:1,phase:1,pass"\n'
+        'SecRule ARGS "@rx a" "id:2,phase:2,pass"\n'
+        'SecAction "id:3,phase:1,pass,ctl:ruleRemoveById=1,ctl:ruleRemoveById=2"\n'
+        'SecAction "id:4,phase:2,pass,ctl:ruleRemoveTargetById=1-2;ARGS:x"\n'
+        'SecAction "id:5,phase:1,pass,ctl:ruleRemoveById=1-2"\n'
+    ) == [
+        "3: rule 3 excludes rule 1, which has run by then: name its file before theirs",
+        "4: rule 4 excludes rules 1-2, which have run by then: name its file before theirs",
+    ]

@@ -47,6 +47,18 @@ const IGNORED: &[&str] = &[
     "secrxprefilter",
     "secconnengine",
     "secresponsebodymimetypesclear",
+    "secauditlogprefix",
+    "seccachetransformations",
+    "seccontentinjection",
+    "secdisablebackendcompression",
+    "secguardianlog",
+    "secchrootdir",
+    "secruleperftime",
+    "secunicodecodepage",
+    "secreadstatelimit",
+    "secwritestatelimit",
+    "secconnreadstatelimit",
+    "secconnwritestatelimit",
 ];
 
 type Data<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
@@ -147,6 +159,12 @@ fn knob(name: &str, value: &str, words: &[String]) -> Result<Option<Knob>, Strin
         ),
         "secargumentslimit" => Knob::ArgumentsLimit(size()?),
         "secrequestbodyjsondepthlimit" => Knob::JsonDepth(size()?),
+        "secargumentseparator" if value == "&" => return Ok(None),
+        "secargumentseparator" => return Err("forms are read with & between arguments".to_owned()),
+        "secparsexmlintoargs" if value.eq_ignore_ascii_case("off") => return Ok(None),
+        "secparsexmlintoargs" => {
+            return Err("XML makes no arguments here: write XML:/* beside ARGS".to_owned());
+        }
         _ if IGNORED.contains(&name) => return Ok(None),
         _ => return Err(format!("unknown directive {}", words[0])),
     }))

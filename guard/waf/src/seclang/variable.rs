@@ -55,10 +55,34 @@ impl Variable {
 
     /// The variable of a name in any case.
     pub fn find(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|variable| variable.name().eq_ignore_ascii_case(name))
+        let name = name.to_ascii_uppercase();
+        let mut all = Self::ALL.iter().copied();
+        all.find(|variable| variable.name() == name)
+            .or_else(|| Self::meant(&name))
+    }
+
+    /// Other names of the same thing. What makes a multipart body ambiguous is one thing here, so
+    /// a rule about a part of it holds for all of it.
+    fn meant(name: &str) -> Option<Self> {
+        Some(match name {
+            "REQBODY_PROCESSOR_ERROR" => Self::ReqbodyError,
+            "REQBODY_PROCESSOR_ERROR_MSG" => Self::ReqbodyErrorMsg,
+            "USERAGENT_IP" => Self::RemoteAddr,
+            "MULTIPART_BOUNDARY_QUOTED"
+            | "MULTIPART_BOUNDARY_WHITESPACE"
+            | "MULTIPART_DATA_BEFORE"
+            | "MULTIPART_DATA_AFTER"
+            | "MULTIPART_HEADER_FOLDING"
+            | "MULTIPART_LF_LINE"
+            | "MULTIPART_CRLF_LF_LINES"
+            | "MULTIPART_MISSING_SEMICOLON"
+            | "MULTIPART_SEMICOLON_MISSING"
+            | "MULTIPART_INVALID_QUOTING"
+            | "MULTIPART_INVALID_PART"
+            | "MULTIPART_INVALID_HEADER_FOLDING"
+            | "MULTIPART_FILE_LIMIT_EXCEEDED" => Self::MultipartStrictError,
+            _ => return None,
+        })
     }
 
     /// Whether the value comes from the engine's own state and not from the request.
