@@ -1,4 +1,4 @@
-"""Three published sets that no rule of the core pack was written for, as their own tools send them.
+"""Published sets that no rule was written for at first, as their own tools send them.
 
 What a tool sends in Base64 or in another disguise that no application undoes by itself counts as a
 class of its own, so that it hides nothing else.
@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape as entities
 import yaml
 from corpora import Snapshot, snapshot_files
 from messages import Message, get, post
-from payloads import ACCEPT, AGENT, FORM, in_arguments
+from payloads import ACCEPT, AGENT, CATEGORIES, FORM, in_arguments, mgm
 
 Asked = Iterator[tuple[str, Message]]
 """Requests with the name of their class."""
@@ -208,7 +208,7 @@ def lists() -> Asked:
         listed = re.match(r"(?:Intruders?|Files)/[^/]+\.txt$", rest)
         if not listed or name.endswith("LDAP_attributes.txt"):
             continue
-        lines = [one for one in data.decode("utf-8", "replace").splitlines() if one.strip()]
+        lines = _lines(data)
         for line in lines[:: EVERY if len(lines) > LARGE else 1]:
             yield from ((FOLDERS[folder], one) for one in _listed(FOLDERS[folder], line))
 
@@ -218,3 +218,28 @@ def _listed(kind: str, line: str) -> Iterator[Message]:
         yield post("/", "application/xml", line.encode(), AGENT, ACCEPT)
     else:
         yield from in_arguments(NAME, line)
+
+
+SQL_LISTS: Final = Snapshot(
+    "sql-injection-payload-list", "6e55457963a04377b904a93a6a65bb49dfe7bccb"
+)
+XSS_LIST: Final = Snapshot("xss-payload-list", "d473925ebc9aaec0ac8bdb9aa9d26be8d163af04")
+
+
+def payloadbox() -> Asked:
+    """The lists of payloadbox without what stands in a set that was looked at, each in both places.
+
+    Lines that begin with `# ` are comments in them.
+    """
+    seen = {line for one in CATEGORIES for line in mgm(one)}
+    seen |= {line for data in snapshot_files(LISTS, *FOLDERS).values() for line in _lines(data)}
+    for kind, snapshot in (("sqli", SQL_LISTS), ("xss", XSS_LIST)):
+        files = sorted(snapshot_files(snapshot, "Intruder").items())
+        every = (line for _, data in files for line in _lines(data))
+        fresh = [one for one in dict.fromkeys(every) if one not in seen and one[:2] != "# "]
+        for line in fresh[:: EVERY if len(fresh) > LARGE else 1]:
+            yield from ((kind, one) for one in in_arguments(NAME, line))
+
+
+def _lines(data: bytes) -> list[str]:
+    return [one for one in data.decode("utf-8", "replace").splitlines() if one.strip()]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ostiary.features.fragment import Block
-from ostiary.features.waf import Inspection
+from ostiary.features.waf import RESPONSE_THRESHOLD, Inspection
 from ostiary.plan.match import path_match, path_matches
 
 _UNSAID: Final = {
@@ -24,6 +24,8 @@ _UNSAID: Final = {
     "buffer",
 }
 """What no decision is explained by."""
+_OF_REQUESTS: Final = (0, 1, 2)
+"""Phases in which a request is judged; later ones judge the answer to it."""
 _SHOWN: Final = 10
 """Rules that are shown by number."""
 
@@ -93,7 +95,10 @@ def looked_at(one: Said, record: str, path: str) -> Iterator[tuple[str, str]]:
         told = f" = {one.data}" if one.data not in {"", one.place} else ""
         yield "matched", f"{one.place}{told}"
     if held:
-        yield "score", f"{one.score} of {held['threshold']}, at paranoia {held['paranoia']}"
+        limit = held["threshold"]
+        if one.phase not in _OF_REQUESTS:  # what was recorded before it could be written had 4
+            limit = held.get("response_threshold", RESPONSE_THRESHOLD)
+        yield "score", f"{one.score} of {limit}, at paranoia {held['paranoia']}"
     elif one.score:
         yield "score", str(one.score)
     if one.exhausted:

@@ -17,6 +17,7 @@ HELD = {
     "mode": "block",
     "paranoia": 2,
     "threshold": 5,
+    "response_threshold": 3,
     "set": "0123456789abcdef",
     "rules": {"core": ["gateway main"], "crs": ["gateway main", "route notes"]},
     "numbers": {"core": [[10000, 10900]], "crs": [[900990, 980170]]},
@@ -92,7 +93,9 @@ def test_only_exclusions_of_this_path_are_told() -> None:
 
 
 def test_a_stopped_answer_is_told_apart() -> None:
-    assert "stopped the answer" in blocked(phase=4)["why"]
+    told = blocked(phase=4)
+    assert "stopped the answer" in told["why"]
+    assert told["score"] == "5 of 3, at paranoia 2"
 
 
 def test_a_flagged_request_passed() -> None:
