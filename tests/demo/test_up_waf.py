@@ -47,7 +47,10 @@ routes:
 """
 RULE = """\
 SecRule ARGS:word "@streq {word}" "id:77,phase:2,deny,status:403,msg:'The word',tag:'own'"
+SecRule ARGS "@pmFromFile words.data" "id:78,phase:2,deny,status:403,msg:'A listed word',tag:'own'"
 """
+STRANGERS = "strangers: { budget: 1ms, burst: 1ms }"
+SENTENCE = "It's a long story of bread & butter; who (or what) ate <it>? "
 SQL, MARKUP = "1' union select password from users --", "<script>alert(1)</script>"
 
 
@@ -64,6 +67,7 @@ def site(folder: Path, app: str, word: str = "sesame") -> tuple[Path, int]:
     file = folder / "gateway.yaml"
     (folder / "rules").mkdir(exist_ok=True)
     (folder / "rules/own.conf").write_text(RULE.format(word=word))
+    (folder / "rules/words.data").write_text("# words\nabracadabra\n")
     file.write_text(DOCUMENT.format(port=port, app=app))
     return file, port
 
@@ -116,6 +120,7 @@ def test_what_is_no_attack_passes(up: Up) -> None:
         {"method": "POST", "json": {"a": [{"b": MARKUP}]}},
         {"method": "POST", "files": {"file": ("../../etc/passwd", b"x")}},
         {"params": {"word": "sesame"}},
+        {"params": {"q": "say ABRACADABRA"}},
         {"path": "/?f=..%c0%af..%c0%afetc"},
     ],
 )
@@ -307,3 +312,35 @@ def test_an_exclusion_that_is_over_is_told_at_a_save_and_does_not_keep_us_from_s
         assert checked.returncode == 1
         file.write_text(over + "\n# saved again\n")
         until(lambda: up.red() == ["plan.waf-over"])
+
+
+def test_what_strangers_may_cost_stands_on_the_gateway_and_changes_live(
+    tmp_path: Path, app: str
+) -> None:
+    file, port = site(tmp_path, app)
+    wide = file.read_text()
+    narrow = wide.replace("log: waf.jsonl }", f"log: waf.jsonl, {STRANGERS} }}", 1)
+    assert narrow != wide
+    with (
+        running_up(tmp_path / "state", [file], https=port) as up,
+        contextlib.closing(loopback_client(up.facts["ca"])) as client,
+    ):
+
+        def ask_once(number: int = 0) -> httpx.Response:
+            text = f"{number} {SENTENCE}" * 40
+            return client.get(f"https://open.apps.localhost:{port}/", params={"text": text})
+
+        def code() -> int:
+            return max(ask_once(number).status_code for number in range(4))
+
+        assert {code() for _ in range(20)} == {200}
+        connections = list(client._transport._pool.connections)  # type: ignore[attr-defined]
+        file.write_text(narrow)
+        until(lambda: code() == 503)
+        refused = next(one for one in map(ask_once, range(99)) if one.status_code == 503)
+        assert "`waf.strangers`" in explained(up, refused)
+        file.write_text(wide)
+        until(lambda: {code() for _ in range(5)} == {200})
+        assert list(client._transport._pool.connections) == connections  # type: ignore[attr-defined]
+        shown = json.loads(up.cli("effective", "open", "--json").stdout)
+        assert shown["blocks"]["waf"]["strangers"] == {"budget": "100ms", "burst": "500ms"}
