@@ -56,6 +56,16 @@ def trouble(one: Proposal) -> str:
     return ""
 
 
+def thresholds(document: Path) -> dict[str, int]:
+    """What each route of `document` stops from. Raises `Faults` and `Refused`."""
+    found = {}
+    for route in plan_of(document).routes:
+        block = route.blocks.get("waf")
+        if isinstance(block, Inspection):
+            found[route.key.path] = block.threshold
+    return found
+
+
 def patch(document: Path, proposals: Sequence[Proposal]) -> Patched:
     """A patch to the files of `document` for all `proposals`. Raises `Faults` and `Refused`."""
     plan, trees = plan_of(document), Files((document,)).read()

@@ -41,6 +41,13 @@ class Least:
     """Addresses: one alone may be an attacker, or one odd program."""
     threshold: int = 5
     """The score from which a request counts as one that would be stopped."""
+    thresholds: Mapping[str, int] = field(default_factory=dict)
+    """The same for routes that say another."""
+
+    def stops(self, entry: Entry, score: int) -> bool:
+        """Whether a request of that route would be stopped at `score`."""
+        route = entry.route.partition("@")[0]
+        return score >= self.thresholds.get(route, self.threshold)
 
 
 class Subject(NamedTuple):
@@ -92,7 +99,7 @@ class Tuned:
 
 def tune(entries: Iterable[Entry], least: Least) -> Tuned:
     """Proposals for all routes in a log, the best founded first."""
-    would = [one for one in entries if one.score >= least.threshold and _matches(one)]
+    would = [one for one in entries if least.stops(one, one.score) and _matches(one)]
     tuned = Tuned(stopped=len(would), attacks=[one for one in would if is_attack(one)])
     attackers = {one.client for one in tuned.attacks}
     seen: dict[Subject, list[Entry]] = defaultdict(list)
@@ -107,13 +114,13 @@ def tune(entries: Iterable[Entry], least: Least) -> Tuned:
             tuned.declined.append(_declined(subject, found, because))
         else:
             kept[subject] = evidence
-    for subject, because in _let_in(kept, tuned.attacks, least.threshold).items():
+    for subject, because in _let_in(kept, tuned.attacks, least).items():
         tuned.declined.append(_declined(subject, kept.pop(subject), because))
     tuned.proposals = [_proposal(subject, evidence) for subject, evidence in kept.items()]
     tuned.proposals.sort(key=lambda one: (-one.requests, one.subject))
     tuned.declined.sort(key=lambda one: (-one.requests, one.subject))
     paths = {one.subject: one.paths for one in tuned.proposals}
-    tuned.left = sum(_score_left(one, kept, paths) >= least.threshold for one in would)
+    tuned.left = sum(least.stops(one, _score_left(one, kept, paths)) for one in would)
     return tuned
 
 
@@ -172,12 +179,12 @@ def _too_little(
 
 
 def _let_in(
-    kept: Mapping[Subject, Sequence[Entry]], attacks: Sequence[Entry], threshold: int
+    kept: Mapping[Subject, Sequence[Entry]], attacks: Sequence[Entry], least: Least
 ) -> dict[Subject, str]:
     """Exclusions that would together let an attack of this log in, and which."""
     found: dict[Subject, str] = {}
     for attack in attacks:
-        if _score_left(attack, kept) < threshold:
+        if not least.stops(attack, _score_left(attack, kept)):
             sentence = f"it would let in the attack of line {attack.line}"
             named = {_subject(attack, one) for one in _matches(attack)}
             found |= {subject: sentence for subject in kept if subject in named - found.keys()}

@@ -72,6 +72,16 @@ def test_a_patch_is_taken_by_the_document_and_does_what_it_says(folder: Path) ->
     assert len(json.loads(replayed.out)["newly_passed"]) == 6
 
 
+def test_what_the_document_would_let_pass_needs_no_exclusion(folder: Path) -> None:
+    (folder / "waf.log").write_text(log(*(comment(n) for n in range(6))))
+    asked = ("waf", "tune", "--traffic", "waf.log", "--document", "gateway.yaml", "--json")
+    assert json.loads(command(*asked).out)["stopped"] == 6
+    high = DOCUMENT.replace("mode: shadow", "mode: shadow\n      threshold: 50")
+    (folder / "gateway.yaml").write_text(high)
+    told = json.loads(command(*asked).out)
+    assert (told["stopped"], told["proposals"]) == (0, [])
+
+
 def test_what_is_not_proposed_is_told(folder: Path) -> None:
     (folder / "waf.log").write_text(log(*(comment(1) for _ in range(9))))
     said = command("waf", "tune", "--traffic", "waf.log", "--document", "gateway.yaml")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from ostiary.app.waf_tuning import Patched, patch, trouble, written
+from ostiary.app.waf_tuning import Patched, patch, thresholds, trouble, written
 from ostiary.cli import terminal
 from ostiary.cli.options import AsJson
 from ostiary.cli.waf.options import Threshold, TrafficFile, traffic_of
@@ -40,8 +40,8 @@ def tune(
 
     Each is a rule, one part of a request and the paths where it was seen, with its evidence: only
     requests that the application answered, of addresses that sent no attack. What an attack in the
-    log argues against is not proposed, and why is said. With --document the patch is on standard
-    output and all else on standard error: `ostiary waf tune ... | git apply`.
+    log argues against is not proposed, and why is said. With --document its thresholds count, and
+    the patch is on standard output and all else on standard error.
 
     Parameters
     ----------
@@ -51,7 +51,8 @@ def tune(
         Of how many addresses.
     """
     found = traffic_of(traffic)
-    tuned = proposed(found.entries, Least(requests, clients, threshold))
+    said = thresholds(document) if document is not None else {}
+    tuned = proposed(found.entries, Least(requests, clients, threshold, said))
     sound = [one for one in tuned.proposals if not trouble(one)]
     for one in tuned.proposals:
         why = trouble(one)
