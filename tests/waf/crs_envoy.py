@@ -21,17 +21,40 @@ from typing import Any, Final
 from crs_cases import answered
 from envoy_process import Envoy, free_port, run
 from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.message import Message
 from guard_rig import cluster, module, told
 from messages import from_raw
 from rule_sets import Rules
 
 from ostiary.compiler.waf_log import waf_log
+from ostiary.features.roles import Role, early
 from ostiary.protos.messages import bootstrap
 from ostiary.protos.pool import pool
+from ostiary.wire import SCOPE_HEADER, SENT_HEADER, UNSOUND_HEADER
 
 LOG: Final = "waf.log"
 _KIND: Final = "type.googleapis.com/envoy.extensions.filters."
 Tree = dict[str, Any]
+_SCOPE: Final[Tree] = {
+    "listener": "waf",
+    "wildcards": ["*"],
+    "port": "",
+    "scope_header": SCOPE_HEADER,
+    "authority_header": "x-forwarded-host",
+    "unsound_header": UNSOUND_HEADER,
+    "any_host": True,
+    "keeps_sent": True,
+    "strip": {"prefixes": [], "names": []},
+}
+"""The early hook as a gateway has it, but for what it strips."""
+_NO_HOST: Final[Tree] = {
+    "match": {
+        "prefix": "/",
+        "headers": [{"name": UNSOUND_HEADER, "string_match": {"exact": "host"}}],
+    },
+    "direct_response": {"status": 400},
+}
+"""Like a gateway, for what is no host name is refused (RFC 9112, section 3.2)."""
 
 
 @dataclass
@@ -72,15 +95,16 @@ def _resources(port: int, upstream: int, head: Tree, site: Tree) -> Tree:
     each = {f"ostiary.{role}": {"@type": kind} | told(role, site) for role in roles}
     action = {"cluster": "app", "timeout": "0s"}
     route = {"match": {"prefix": "/"}, "route": action, "typed_per_filter_config": each}
+    route["request_headers_to_remove"] = [SENT_HEADER]
     # A request for no path, such as OPTIONS *, has a route too.
     route_any = route | {"match": {"safe_regex": {"regex": ".*"}}}
     router = {"@type": f"{_KIND}http.router.v3.Router"}
-    log = MessageToDict(waf_log(LOG), descriptor_pool=pool(), preserving_proto_field_name=True)
+    log = _tree(waf_log(LOG))
     manager = {
         "@type": f"{_KIND}network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "waf",
         "route_config": {
-            "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [route, route_any]}]
+            "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [_NO_HOST, route, route_any]}]
         },
         "http_filters": [
             module("waf_head", head),
@@ -93,11 +117,16 @@ def _resources(port: int, upstream: int, head: Tree, site: Tree) -> Tree:
             "allow_custom_methods": True,
         },
         "access_log": [log],
+        "early_header_mutation_extensions": [_tree(early(Role.SCOPE, _SCOPE))],
     }
     where = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     chain = {"filters": [{"name": "hcm", "typed_config": manager}]}
     listener = {"name": "waf", "address": where, "filter_chains": [chain]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster("app", upstream)]}}
+
+
+def _tree(made: Message) -> Tree:
+    return MessageToDict(made, descriptor_pool=pool(), preserving_proto_field_name=True)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ mod process;
 mod provoked;
 mod roles;
 mod scope;
+mod sent;
 mod stage;
 mod stream;
 mod told;

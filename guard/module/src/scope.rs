@@ -9,7 +9,7 @@ use ostiary_policy::{is_sound_host, is_sound_path};
 use serde::Deserialize;
 
 use crate::abi::Early;
-use crate::provoked;
+use crate::{provoked, sent};
 
 /// The settings of one listener.
 #[derive(Debug, Deserialize)]
@@ -29,6 +29,9 @@ pub(crate) struct Scope {
     unsound: String,
     /// The client can choose the host, so that it is looked at too.
     any_host: bool,
+    /// Rules look into requests here, and want to see what Envoy takes away.
+    #[serde(default)]
+    keeps_sent: bool,
     strip: Strip,
 }
 
@@ -61,7 +64,7 @@ impl Scope {
     /// The scope and the authority as the application will see it are written, `Host` in lower case.
     pub(crate) fn place(&self, request: &Early<'_>) {
         provoked::early(request);
-        if !request.remove_headers(|name| self.strip.takes(name)) {
+        if !self.clean(request) {
             return self.refuse(request);
         }
         let Some(authority) = request.header(":authority") else {
@@ -85,6 +88,28 @@ impl Scope {
         } else {
             request.set_header(&self.written, &key);
         }
+    }
+
+    /// What a client must not say is gone, and what Envoy will take away is written down; false
+    /// when the headers cannot be read.
+    fn clean(&self, request: &Early<'_>) -> bool {
+        let Some(all) = request.headers() else {
+            return false;
+        };
+        let (gone, left): (Vec<_>, Vec<_>) =
+            all.iter().partition(|(name, _)| self.strip.takes(name));
+        let gone: Vec<Vec<u8>> = gone.iter().map(|(name, _)| name.to_vec()).collect();
+        let kept = left.iter().filter(|_| self.keeps_sent);
+        let kept: Vec<Vec<u8>> = kept
+            .filter_map(|(name, value)| sent::line(name, value))
+            .collect();
+        for name in &gone {
+            request.remove_header(name);
+        }
+        for line in &kept {
+            request.add_header(sent::HEADER, line);
+        }
+        true
     }
 
     /// The request is found under no name, whatever its client wrote.

@@ -155,7 +155,8 @@ def _manager(front: Front, *, trusted: bool) -> hcm.HttpConnectionManager:
 def _early(front: Front, *, keep_forwarded: bool) -> Sequence[core.TypedExtensionConfig]:
     at = (front.listener, front.wildcards)
     if front.site.guard:
-        return [mutations.by_guard(*at, keep_forwarded=keep_forwarded)]
+        keep_sent = bool(front.site.rule_sets)
+        return [mutations.by_guard(*at, keep_forwarded=keep_forwarded, keep_sent=keep_sent)]
     return mutations.strip(keep_forwarded=keep_forwarded), mutations.place(*at)
 
 

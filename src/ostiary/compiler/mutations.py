@@ -76,11 +76,12 @@ def place(listener: Listener, wildcards: Sequence[str]) -> core.TypedExtensionCo
 
 
 def by_guard(
-    listener: Listener, wildcards: Sequence[str], *, keep_forwarded: bool
+    listener: Listener, wildcards: Sequence[str], *, keep_forwarded: bool, keep_sent: bool
 ) -> core.TypedExtensionConfig:
     """Both by the guard, which finds the scope of a host name in capitals too.
 
-    It also marks what the path guard refuses.
+    It also marks what the path guard refuses, and with `keep_sent` writes down the headers that
+    Envoy takes away before any filter runs, for rules about them.
     """
     prefixes, names = _stripped(keep_forwarded=keep_forwarded)
     told = {
@@ -91,6 +92,7 @@ def by_guard(
         "authority_header": AUTHORITY_HEADER,
         "unsound_header": UNSOUND_HEADER,
         "any_host": bool(wildcards),
+        "keeps_sent": keep_sent,
         "strip": {"prefixes": list(prefixes), "names": list(names)},
     }
     return early(Role.SCOPE, told)

@@ -15,9 +15,9 @@ from ostiary.compiler.spelling import scope_name
 from ostiary.errors import NOWHERE
 from ostiary.plan.model import Route
 from ostiary.protos.messages import route, wkt
-from ostiary.wire import AUTHZ_FAILED_HEADER, HANDOVER_HEADER, SCOPE_HEADER
+from ostiary.wire import AUTHZ_FAILED_HEADER, HANDOVER_HEADER, SCOPE_HEADER, SENT_HEADER
 
-_NOT_FOR_UPSTREAM: Final = (SCOPE_HEADER, HANDOVER_HEADER, AUTHZ_FAILED_HEADER)
+_NOT_FOR_UPSTREAM: Final = (SCOPE_HEADER, SENT_HEADER, HANDOVER_HEADER, AUTHZ_FAILED_HEADER)
 _LONGEST_BODY: Final = 16_384
 """Bytes of a direct response: `respond.body` has 4,096 characters of up to four bytes."""
 

@@ -233,6 +233,11 @@ unsafe extern "C" {
         context: *mut c_void,
         key: Given<'_>,
     ) -> bool;
+    pub(super) fn envoy_dynamic_module_callback_early_header_mutation_add_header(
+        context: *mut c_void,
+        key: Given<'_>,
+        value: Given<'_>,
+    ) -> bool;
     pub(super) fn envoy_dynamic_module_callback_early_header_mutation_set_header(
         context: *mut c_void,
         key: Given<'_>,

@@ -122,8 +122,8 @@ impl<'a> Early<'a> {
         there.then(|| unsafe { found.lend() })
     }
 
-    /// All headers whose name (in lower case) is `taken` are gone; false when they cannot be read.
-    pub(crate) fn remove_headers(&self, taken: impl Fn(&[u8]) -> bool) -> bool {
+    /// All headers, names in lower case; none when they cannot be read.
+    pub(crate) fn headers(&self) -> Option<Vec<(&'a [u8], &'a [u8])>> {
         // SAFETY: the context is alive for as long as the hook.
         let count = unsafe {
             calls::envoy_dynamic_module_callback_early_header_mutation_get_headers_size(self.raw)
@@ -136,23 +136,34 @@ impl<'a> Early<'a> {
                 all.as_mut_ptr(),
             )
         };
-        if !there {
-            return false;
+        // SAFETY: the bytes live until the headers change.
+        let pairs = all
+            .iter()
+            .map(|[name, value]| unsafe { (name.lend(), value.lend()) });
+        there.then(|| pairs.collect())
+    }
+
+    /// No header has this name any more.
+    pub(crate) fn remove_header(&self, name: &[u8]) {
+        // SAFETY: Envoy reads the name before it returns.
+        unsafe {
+            calls::envoy_dynamic_module_callback_early_header_mutation_remove_header(
+                self.raw,
+                Given::of(name),
+            );
         }
-        // SAFETY: the bytes live until the headers change, and the names are copied before.
-        let names = all.iter().map(|[name, _]| unsafe { name.lend() });
-        let names = names.filter(|name| taken(name));
-        let gone: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).collect();
-        for name in gone {
-            // SAFETY: Envoy reads the name before it returns.
-            unsafe {
-                calls::envoy_dynamic_module_callback_early_header_mutation_remove_header(
-                    self.raw,
-                    Given::of(&name),
-                );
-            }
+    }
+
+    /// Adds one value more to `name`.
+    pub(crate) fn add_header(&self, name: &str, value: &[u8]) {
+        // SAFETY: Envoy copies name and value.
+        unsafe {
+            calls::envoy_dynamic_module_callback_early_header_mutation_add_header(
+                self.raw,
+                Given::of(name.as_bytes()),
+                Given::of(value),
+            );
         }
-        true
     }
 
     /// Sets `name` to this one value.

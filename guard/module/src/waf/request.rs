@@ -19,7 +19,7 @@ use super::record::Recorded;
 use super::route::{Ready, Route};
 use crate::abi::{Attribute, Body, Headers, Http, Level, log};
 use crate::ending::Refusal;
-use crate::provoked;
+use crate::{provoked, sent};
 
 const LEFT: &str = "ostiary.waf";
 /// Names that the gateway itself gives to headers.
@@ -115,7 +115,7 @@ impl Request {
 
     /// Phase 1.
     pub(crate) fn inspect_head(&self, http: &Http<'_>) -> Result<(), Refusal> {
-        let all = http.headers(Headers::Request);
+        let all = sent::restored(&http.headers(Headers::Request));
         let host = http.header(Headers::Request, ":authority");
         let host = host.map(|host| (&b"host"[..], host));
         let sent = all.iter().copied().filter(|(name, _)| is_theirs(name));

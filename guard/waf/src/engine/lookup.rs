@@ -1,5 +1,7 @@
 //! Values by target, and texts with values in them.
 
+use std::borrow::Cow;
+
 use super::strings::{EMPTY, Id};
 use super::transaction::{Entry, Transaction};
 use crate::operators::integer;
@@ -60,7 +62,8 @@ impl Transaction {
         }
     }
 
-    /// Where a value is, as messages write it.
+    /// Where a value is, as messages write it; names of headers as people write them, for their case
+    /// says nothing and often is lost on the way.
     pub(super) fn place(&self, entry: Entry) -> String {
         let public = match entry.variable {
             V::ArgsGet | V::ArgsPost => V::Args,
@@ -69,7 +72,11 @@ impl Transaction {
         };
         let name = self.strings.bytes(entry.name);
         let separator = if name.is_empty() { "" } else { ":" };
-        let name = String::from_utf8_lossy(name);
+        let name = match public {
+            V::RequestHeaders | V::ResponseHeaders => titled(name),
+            _ => name.into(),
+        };
+        let name = String::from_utf8_lossy(&name);
         format!("{}{separator}{name}", public.name())
     }
 
@@ -180,4 +187,18 @@ impl Transaction {
             self.stored[slot as usize] = group.map(|group| self.strings.add(group));
         }
     }
+}
+
+/// `user-agent` as `User-Agent`; a name with capitals stays.
+fn titled(name: &[u8]) -> Cow<'_, [u8]> {
+    if name.iter().any(u8::is_ascii_uppercase) {
+        return name.into();
+    }
+    let mut titled = name.to_vec();
+    for word in titled.split_mut(|byte| *byte == b'-') {
+        if let Some(first) = word.first_mut() {
+            first.make_ascii_uppercase();
+        }
+    }
+    titled.into()
 }
