@@ -79,6 +79,7 @@ fn one_plan_serves_routes_with_other_modes_and_thresholds() {
         "no ctl:ruleEngine goes beyond the route"
     );
     assert_eq!(outcome.rules(), [10, 20]);
+    assert_eq!(outcome.by, 20, "the rule that would have stopped it");
     let off = Conditions {
         mode: Some(Mode::Off),
         ..Conditions::default()

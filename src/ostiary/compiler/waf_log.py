@@ -18,6 +18,7 @@ _SAID: Final = {
     "mode": "mode",
     "score": "score",
     "rules": "rules",
+    "by": "by",
     "messages": "messages",
     "micros": "micros",
     "cost": "cost",

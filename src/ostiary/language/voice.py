@@ -124,6 +124,7 @@ _PATTERNS: Final = {
     r"^\d{1,9}(ms|s|m|h)$": "a duration such as 30s",
     r"^[1-9]\d{0,8}(ms|s|m|h)$": "a duration such as 30s, longer than nothing",
     r"^[1-9]\d{0,5}(KiB|MiB)$": "a size such as 128KiB",
+    r"^[1-9]\d{0,5}(ms|s)$": "a time of work such as 100ms or 2s",
     r"^\d{4}-\d{2}-\d{2}$": "a day such as 2027-03-31",
     r"^tag:[^\s]+$": "`tag:` and a tag of rules",
     r"^[\x20-\x7e]+$": "plain ASCII text on one line",

@@ -49,6 +49,10 @@ class Least:
         route = entry.route.partition("@")[0]
         return score >= self.thresholds.get(route, self.threshold)
 
+    def stopped(self, entry: Entry) -> bool:
+        """Whether it would be stopped: by its score, or by a rule that asks for no score."""
+        return self.stops(entry, entry.score) or _denied(entry) is not None
+
 
 class Subject(NamedTuple):
     """What an exclusion is about."""
@@ -99,7 +103,7 @@ class Tuned:
 
 def tune(entries: Iterable[Entry], least: Least) -> Tuned:
     """Proposals for all routes in a log, the best founded first."""
-    would = [one for one in entries if least.stops(one, one.score) and _matches(one)]
+    would = [one for one in entries if least.stopped(one) and _matches(one)]
     tuned = Tuned(stopped=len(would), attacks=[one for one in would if is_attack(one)])
     attackers = {one.client for one in tuned.attacks}
     seen: dict[Subject, list[Entry]] = defaultdict(list)
@@ -120,7 +124,7 @@ def tune(entries: Iterable[Entry], least: Least) -> Tuned:
     tuned.proposals.sort(key=lambda one: (-one.requests, one.subject))
     tuned.declined.sort(key=lambda one: (-one.requests, one.subject))
     paths = {one.subject: one.paths for one in tuned.proposals}
-    tuned.left = sum(least.stops(one, _score_left(one, kept, paths)) for one in would)
+    tuned.left = sum(_left(one, kept, least, paths) for one in would)
     return tuned
 
 
@@ -184,11 +188,39 @@ def _let_in(
     """Exclusions that would together let an attack of this log in, and which."""
     found: dict[Subject, str] = {}
     for attack in attacks:
-        if not least.stops(attack, _score_left(attack, kept)):
+        if not _left(attack, kept, least):
             sentence = f"it would let in the attack of line {attack.line}"
             named = {_subject(attack, one) for one in _matches(attack)}
             found |= {subject: sentence for subject in kept if subject in named - found.keys()}
     return found
+
+
+def _denied(entry: Entry) -> Message | None:
+    """What the rule found that stops by itself, and not because of a sum of others."""
+    return next((one for one in _matches(entry) if one.rule == entry.by), None)
+
+
+def _left(
+    entry: Entry,
+    kept: Collection[Subject],
+    least: Least,
+    paths: Mapping[Subject, Sequence[str]] | None = None,
+) -> bool:
+    """Whether it would be stopped all the same without what `kept` excludes."""
+    denied = _denied(entry)
+    if denied is not None and not _gone(entry, denied, kept, paths):
+        return True
+    return least.stops(entry, _score_left(entry, kept, paths))
+
+
+def _gone(
+    entry: Entry,
+    one: Message,
+    kept: Collection[Subject],
+    paths: Mapping[Subject, Sequence[str]] | None,
+) -> bool:
+    subject = _subject(entry, one)
+    return subject in kept and (paths is None or _covered(entry.path, paths[subject]))
 
 
 def _score_left(
@@ -197,8 +229,7 @@ def _score_left(
     """The score without the matches that `kept` excludes, on its `paths` or everywhere."""
     gone = 0
     for one in _matches(entry):
-        subject = _subject(entry, one)
-        if subject in kept and (paths is None or _covered(entry.path, paths[subject])):
+        if _gone(entry, one, kept, paths):
             gone += _POINTS.get(2 if one.severity is None else one.severity, 0)
     return entry.score - gone
 

@@ -45,6 +45,8 @@ class Entry:
     """What the client was answered; 0 when the log does not say."""
     action: str = ""
     score: int = 0
+    by: int = 0
+    """The rule that stopped it, or would have in shadow mode; 0 when none did."""
     rules: tuple[int, ...] = ()
     messages: tuple[Message, ...] = ()
     client: str = ""
@@ -136,6 +138,7 @@ def _entry(number: int, found: Any) -> Entry:
         code=_number(found.get("code")),
         action=_text(found.get("action")),
         score=_number(found.get("score")),
+        by=_number(found.get("by")),
         rules=tuple(map(_number, found.get("rules") or ())),
         messages=tuple(_message(one) for one in found.get("messages") or ()),
         client=client,

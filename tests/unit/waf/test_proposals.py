@@ -47,6 +47,15 @@ def test_people_who_write_sql_get_the_narrowest_exclusion() -> None:
     assert {each.subject.rule for each in found.declined} == {941100, 932100}
 
 
+def test_a_rule_that_denies_without_a_score_is_tuned_too() -> None:
+    lines = [benign(n, score=0, by=942100) for n in range(6)]
+    hostile = attack(score=0, by=941100)
+    found = tuned(*lines, hostile)
+    assert [one.subject for one in found.proposals] == [COMMENT]
+    assert (found.stopped, found.left) == (7, 1)
+    assert tuned(*(benign(n, score=0, by=949110) for n in range(6))).stopped == 0
+
+
 @pytest.mark.parametrize(
     ("lines", "because"),
     [

@@ -26,7 +26,7 @@ pub struct Outcome {
     pub interrupted: bool,
     /// With which status.
     pub status: u16,
-    /// The rule that stops it, 0 when none does.
+    /// The rule that stops it, or would if the mode were to stop; 0 when none does.
     pub by: u32,
     /// The inbound anomaly score.
     pub score: i64,

@@ -291,8 +291,11 @@ impl Transaction {
         values.max().unwrap_or(0)
     }
 
-    /// Stop the request, when the mode is to stop.
+    /// Stop the request, when the mode is to stop; else only say which rule would have.
     pub(super) fn stop(&mut self, status: u16, by: u32) {
+        if self.switches.mode == Mode::Shadow && self.outcome.by == 0 {
+            self.outcome.by = by;
+        }
         if self.switches.mode == Mode::Block && !self.outcome.interrupted {
             self.outcome.interrupted = true;
             self.outcome.status = status;
