@@ -104,7 +104,9 @@ def _resources(port: int, upstream: int, head: Tree, site: Tree) -> Tree:
         "@type": f"{_KIND}network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "waf",
         "route_config": {
-            "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [_NO_HOST, route, route_any]}]
+            "virtual_hosts": [
+                {"name": "v", "domains": ["*"], "routes": [_NO_HOST, route, route_any]}
+            ]
         },
         "http_filters": [
             module("waf_head", head),

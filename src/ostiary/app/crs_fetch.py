@@ -53,10 +53,10 @@ def fetch(version: str, sha256: str = "", origin: Origin = Origin()) -> bytes:
         )
     address = origin.address(version)
     if sha256:
-        return prove_sum(_get(address, _by_hand(address)), sha256, address)
+        return prove_sum(_get(address, address), sha256, address)
     _needs_gpg()
     whole = (address, f"{address}.asc", origin.key)
-    archive, signature, key = (_get(one, _by_hand(*whole)) for one in whole)
+    archive, signature, key = (_get(one, " and ".join(whole)) for one in whole)
     _prove_signature(archive, signature, key, origin.fingerprint)
     return archive
 
@@ -104,7 +104,8 @@ def prove_sum(content: bytes, sha256: str, name: str) -> bytes:
     return content
 
 
-def _get(address: str, by_hand: str) -> bytes:
+def _get(address: str, wanted: str) -> bytes:
+    """What lies at `address`; `wanted` are all addresses that a person would have to fetch."""
     import httpx  # noqa: PLC0415  only a download needs it
 
     content = bytearray()
@@ -123,24 +124,16 @@ def _get(address: str, by_hand: str) -> bytes:
         raise Unreachable(
             "crs-unreachable",
             f"{address} was answered with {error.response.status_code}",
-            f"look whether there is such a release; or {by_hand}",
+            "look whether there is such a release; one of this machine is taken with --from",
         ) from error
     except httpx.HTTPError as error:
         raise Unreachable(
             "crs-unreachable",
             f"{address} was not reached: {error}",
-            by_hand,
+            f"fetch {wanted} on a machine that reaches them, put what you got into one folder "
+            "here, and give the archive with --from",
         ) from error
     return bytes(content)
-
-
-def _by_hand(archive: str, *proofs: str) -> str:
-    name = archive.rpartition("/")[2]
-    files, they = " and ".join((archive, *proofs)), "them into one folder" if proofs else "it"
-    return (
-        f"fetch {files} on a machine that reaches it, put {they} here, and say "
-        f"`ostiary waf install-crs --from FOLDER/{name}`"
-    )
 
 
 def _prove_signature(archive: bytes, signature: bytes, key: bytes, fingerprint: str) -> None:

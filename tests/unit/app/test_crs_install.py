@@ -84,9 +84,9 @@ def test_a_release_is_taken_by_its_sum_and_by_no_other(tmp_path: Path) -> None:
             fetch("4.1.1", "0" * 64, origin)
     with pytest.raises(Unreachable, match="not reached") as caught:
         fetch("4.1.0", "0" * 64, origin)
-    file = "coreruleset-4.1.0-minimal.tar.gz"
-    assert f"fetch {address}/v4.1.0/{file} on a machine" in caught.value.hint
-    assert f"`ostiary waf install-crs --from FOLDER/{file}`" in caught.value.hint
+    archive = f"{address}/v4.1.0/coreruleset-4.1.0-minimal.tar.gz"
+    assert caught.value.hint.startswith(f"fetch {archive} on a machine")
+    assert "--from" in caught.value.hint
     with pytest.raises(Refused, match="no version"):
         fetch("../4.1.0", "0" * 64, origin)
     with pytest.raises(Refused, match="no SHA-256"):

@@ -100,8 +100,9 @@ def _local(path: Path, sha256: str) -> tuple[dict[str, bytes], str]:
     """The rule files, and what proves them."""
     if path.is_dir():
         if sha256:
-            hint = "leave --sha256 out, or give an archive"
-            raise Refused("crs-sum", "a folder has no SHA-256", hint)
+            raise Refused(
+                "crs-sum", "a folder has no SHA-256", "leave --sha256 out, or give an archive"
+            )
         return crs_install.of_folder(path), _NONE
     archive = content(path)
     if sha256:
