@@ -6,9 +6,9 @@ use std::time::Instant;
 use super::outcome::Match;
 use super::strings::{EMPTY, Id};
 use super::transaction::{Entry, Transaction};
-use crate::operators::Operator;
 use crate::operators::meter::Meter;
 use crate::operators::pattern::Answer;
+use crate::operators::{Groups, Operator};
 use crate::plan::Plan;
 use crate::plan::gates;
 use crate::plan::rule::{Control, Effect, Link, Rule};
@@ -172,7 +172,7 @@ impl Transaction {
             if before.replace(form) == Some(form) || !self.opens(attempt, entry, form) {
                 continue;
             }
-            let answer = self.test(attempt, entry, form);
+            let (answer, kept) = self.test(attempt, entry, form);
             if answer == Answer::Uncertain {
                 sure = false;
                 self.outcome.uncertain.push(attempt.rule.id);
@@ -185,10 +185,7 @@ impl Transaction {
                     ..entry
                 });
                 if link.capture && answer == Answer::Yes {
-                    let mut meter = Meter::new(self.left());
-                    let value = self.strings.bytes(form);
-                    let groups = attempt.operator.groups(value, &mut meter);
-                    self.strings.work += meter.spent();
+                    let groups = kept.unwrap_or_else(|| self.groups(attempt, form));
                     self.capture(&groups);
                 }
                 self.follow(attempt.rule, link);
@@ -201,12 +198,21 @@ impl Transaction {
         false
     }
 
-    fn test(&mut self, attempt: Try<'_>, entry: Entry, form: Id) -> Answer {
+    fn groups(&mut self, attempt: Try<'_>, form: Id) -> Groups {
+        let mut meter = Meter::new(self.left());
+        let groups = attempt
+            .operator
+            .groups(self.strings.bytes(form), &mut meter);
+        self.strings.work += meter.spent();
+        groups
+    }
+
+    fn test(&mut self, attempt: Try<'_>, entry: Entry, form: Id) -> (Answer, Option<Groups>) {
         let response = entry.variable == V::ResponseBody;
         let hint = attempt.link.hint;
         let closed = |hint| !self.strings.opens(form, attempt.plan, hint, response);
         if hint.is_some_and(closed) {
-            return Answer::No;
+            return (Answer::No, None);
         }
         let value = self.strings.bytes(form);
         let argument = self.strings.bytes(attempt.argument);

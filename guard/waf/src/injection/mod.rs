@@ -1,6 +1,8 @@
 //! SQL and markup injection by structure: libinjection's tables, behind a gate.
 
 mod plain;
+mod reader;
+mod table;
 
 use crate::operators::class::Class;
 use crate::operators::meter::{Meter, Spent};

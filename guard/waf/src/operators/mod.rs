@@ -66,6 +66,9 @@ pub(crate) enum Operator {
 /// What a test costs beside its bytes.
 const TEST: u64 = 32;
 
+/// What a capturing rule keeps: the match and its groups.
+pub(crate) type Groups = Vec<Option<Vec<u8>>>;
+
 type Data<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// Read the second word of a rule; whether it is negated.
@@ -172,14 +175,20 @@ fn ranges(argument: &str) -> Result<Class, String> {
 }
 
 impl Operator {
-    /// Whether the operator holds for a value; `argument` is its text with all `%{…}` looked up.
-    pub fn test(&self, value: &[u8], argument: &[u8], meter: &mut Meter) -> Answer {
+    /// Whether the operator holds for a value, and what a capturing rule keeps where that is known
+    /// with it; `argument` is the operator's text with all `%{…}` looked up.
+    pub fn test(
+        &self,
+        value: &[u8],
+        argument: &[u8],
+        meter: &mut Meter,
+    ) -> (Answer, Option<Groups>) {
         meter.spend(TEST + value.len() as u64 * self.weight());
         if meter.is_empty() {
-            return Answer::Uncertain;
+            return (Answer::Uncertain, None);
         }
         let holds = match self {
-            Self::Pattern(pattern) => return pattern.test(value, meter),
+            Self::Pattern(pattern) => return (pattern.test(value, meter), None),
             Self::Phrases(phrases) => phrases.automaton.is_match(value),
             Self::Number(order, _) => order.holds(integer(value), integer(argument)),
             Self::Text(relation, _) => relation.holds(value, argument),
@@ -187,15 +196,18 @@ impl Operator {
             Self::Bytes(allowed) => value.iter().any(|byte| !allowed.has(*byte)),
             Self::UrlEncoding => check::bad_url_encoding(value),
             Self::Utf8Encoding => check::bad_utf8(value),
-            Self::Sqli => match injection::sqli(value, meter) {
-                Ok(found) => found.is_some(),
-                Err(_) => return Answer::Uncertain,
-            },
+            Self::Sqli => {
+                return match injection::sqli(value, meter) {
+                    Ok(None) => (Answer::No, None),
+                    Ok(found) => (Answer::Yes, Some(vec![found])),
+                    Err(_) => (Answer::Uncertain, None),
+                };
+            }
             Self::Xss => injection::xss(value),
             Self::Always => true,
             Self::Never => false,
         };
-        if holds { Answer::Yes } else { Answer::No }
+        (if holds { Answer::Yes } else { Answer::No }, None)
     }
 
     /// What looking at a byte costs; a pattern counts by itself.
@@ -209,7 +221,7 @@ impl Operator {
     }
 
     /// What a capturing rule keeps: the match and its groups.
-    pub fn groups(&self, value: &[u8], meter: &mut Meter) -> Vec<Option<Vec<u8>>> {
+    pub fn groups(&self, value: &[u8], meter: &mut Meter) -> Groups {
         match self {
             Self::Pattern(pattern) => pattern.groups(value, meter),
             Self::Phrases(phrases) => {
@@ -219,7 +231,6 @@ impl Operator {
                     .map(|found| vec![Some(value[found.range()].to_vec())])
                     .unwrap_or_default()
             }
-            Self::Sqli => vec![injection::sqli(value, meter).unwrap_or_default()],
             _ => vec![Some(value.to_vec())],
         }
     }
