@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 from urllib.parse import quote
 
 import pytest
@@ -197,12 +198,28 @@ def test_they_let_near_misses_pass(engine: Engine) -> None:
         assert not found.blocked, (message.target, found)
 
 
-def test_a_body_that_says_nothing_of_its_kind_is_read_as_a_form(engine: Engine) -> None:
-    body = b"id=1'%20union%20select%202--"
-    size = (b"Content-Length", str(len(body)).encode())
-    found = engine.ask(Message(b"POST", b"/", (HOST, size), body))
-    assert found.blocked
-    assert 10301 in found.rules
+def untyped(body: bytes) -> Message:
+    return Message(b"POST", b"/", (HOST, (b"Content-Length", str(len(body)).encode())), body)
+
+
+def test_a_body_that_says_nothing_of_its_kind_is_read_as_applications_guess(
+    engine: Engine,
+) -> None:
+    form = engine.ask(untyped(b"id=1'%20union%20select%202--"))
+    assert form.blocked
+    assert 10301 in form.rules
+    tree = engine.ask(untyped(b' {"a": [{"b": "1 \\u0075nion select 2"}]}'))
+    assert tree.blocked
+    assert 10301 in tree.rules
+    raw = engine.ask(untyped(b"\0\xff; cat /etc/passwd"))
+    assert raw.rules == (10700, VERDICT)
+
+
+def test_bytes_that_say_nothing_of_their_kind_pass(engine: Engine) -> None:
+    random = Random(3)  # noqa: S311  the same everywhere
+    for size in (100, 10_000, 400_000):
+        assert not engine.ask(untyped(random.randbytes(size))).blocked
+    assert not engine.ask(untyped(b"\x0a\x05Hello\x12\x00")).blocked
 
 
 def test_every_rule_is_tested() -> None:

@@ -23,6 +23,23 @@ fn processor(content_type: &[u8]) -> &'static str {
     }
 }
 
+/// Which processor reads a body whose type nobody states: applications guess, and so do we. Bytes
+/// that are no text, or that it could not read, are read by none.
+fn guessed(body: &[u8], most: usize, depth: usize) -> &'static str {
+    let odd = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n');
+    if body.iter().any(odd) || std::str::from_utf8(body).is_err() {
+        return "";
+    }
+    let tree = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    if tree && json::parse(body, most, depth).fault.is_none() {
+        "JSON"
+    } else if form::parse(body, most).is_ok() {
+        "URLENCODED"
+    } else {
+        ""
+    }
+}
+
 impl Transaction {
     pub(super) fn collect_head(&mut self, head: &RequestHead<'_>) {
         let open = self.open_target(head.uri);
@@ -150,6 +167,10 @@ impl Transaction {
                 .saturating_sub(self.collections[V::ArgsGet as usize].len()),
             limits.depth,
         );
+        if !body.is_empty() && self.processor.is_empty() && self.content_type.is_empty() {
+            guessed(body, most, depth).clone_into(&mut self.processor);
+            self.set_processor();
+        }
         let parts = match self.processor.as_str() {
             _ if body.is_empty() => Parts::default(),
             "URLENCODED" => match form::parse(body, most) {
