@@ -207,7 +207,11 @@ def site(path: str, levels: Any, **changes: Any) -> tuple[str, Site]:
 
 @contextlib.contextmanager
 def rig(
-    folder: Path, sites: Sequence[tuple[str, Site]], offline_grace: int = 0, mode: str = "stock"
+    folder: Path,
+    sites: Sequence[tuple[str, Site]],
+    offline_grace: int = 0,
+    mode: str = "stock",
+    issuers: str = "{}",
 ) -> Iterator[Rig]:
     """Serve `sites` (path prefix, site); a longer prefix of one host wins."""
     if mode == "guard":
@@ -227,6 +231,7 @@ def rig(
         absolute_lifetime=3600,
         offline_grace=offline_grace,
         guard=mode == "guard",
+        issuers=issuers,
     )
     clusters = [_cluster("app", upstream.server_port), _cluster("authz", login_port, http2=True)]
     config = bootstrap.Bootstrap(

@@ -12,28 +12,28 @@ const TELLING: usize = 32;
 
 /// A verified token with what its owner keeps beside it.
 #[derive(Debug)]
-pub struct Known<S> {
+pub struct Known<S, V = Verified> {
     token: Box<[u8]>,
     /// What it says.
-    pub verified: Verified,
+    pub verified: V,
     /// What its owner keeps beside it.
     pub slot: S,
 }
 
-struct Shard<S> {
-    known: HashMap<u64, Arc<Known<S>>>,
+struct Shard<S, V> {
+    known: HashMap<u64, Arc<Known<S, V>>>,
     /// In the order they came; the oldest goes first.
     order: VecDeque<u64>,
 }
 
 /// Bounded: `most` tokens in all.
-pub struct TokenCache<S> {
+pub struct TokenCache<S, V = Verified> {
     hasher: RandomState,
-    shards: Box<[Mutex<Shard<S>>]>,
+    shards: Box<[Mutex<Shard<S, V>>]>,
     each: usize,
 }
 
-impl<S> TokenCache<S> {
+impl<S, V> TokenCache<S, V> {
     /// Holds `most` tokens at most.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -51,7 +51,7 @@ impl<S> TokenCache<S> {
     }
 
     /// What is known about exactly these bytes. Whether it still holds is the caller's to ask.
-    pub fn get(&self, token: &[u8]) -> Option<Arc<Known<S>>> {
+    pub fn get(&self, token: &[u8]) -> Option<Arc<Known<S, V>>> {
         let hash = self.hash(token);
         let shard = self
             .shard(hash)
@@ -65,7 +65,7 @@ impl<S> TokenCache<S> {
     }
 
     /// `token` is known from now on, unless it is longer than any of ours.
-    pub fn put(&self, token: &[u8], verified: Verified, slot: S) -> Arc<Known<S>> {
+    pub fn put(&self, token: &[u8], verified: V, slot: S) -> Arc<Known<S, V>> {
         let made = Arc::new(Known {
             token: token.into(),
             verified,
@@ -96,7 +96,7 @@ impl<S> TokenCache<S> {
     /// How many tokens are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        let count = |one: &Mutex<Shard<S>>| {
+        let count = |one: &Mutex<Shard<S, V>>| {
             one.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .known
@@ -117,7 +117,7 @@ impl<S> TokenCache<S> {
             .hash_one(&token[token.len().saturating_sub(TELLING)..])
     }
 
-    fn shard(&self, hash: u64) -> &Mutex<Shard<S>> {
+    fn shard(&self, hash: u64) -> &Mutex<Shard<S, V>> {
         &self.shards[usize::try_from(hash >> 58).unwrap_or_default() % SHARDS]
     }
 }

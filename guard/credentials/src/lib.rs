@@ -1,9 +1,11 @@
 //! Who asks: cookies, tokens and their hygiene, as values.
 //!
-//! [`Verifier`] says whether a token of ours is one, [`TokenCache`] remembers it, [`cookies`] finds it
+//! [`Verifier`] says whether a token of ours is one, [`bearer`] whether one of another issuer is, [`TokenCache`] remembers it, [`cookies`] finds it
 //! and takes it out again, [`TrustSigner`] signs what the guard itself says. Nothing here reads a
 //! clock.
 
+mod algorithm;
+pub mod bearer;
 mod cache;
 pub mod cookies;
 mod keys;
@@ -13,8 +15,10 @@ mod strict;
 mod structs;
 mod token;
 
+pub use algorithm::Algorithm;
+pub use bearer::{Bearer, Issuer, IssuerTerms};
 pub use cache::{Known, TokenCache};
 pub use reason::Reason;
 pub use sign::{TRUST_TYPE, TrustSigner};
 pub use structs::{of_map, wrap};
-pub use token::{Claims, LONGEST_TOKEN, Terms, Verified, Verifier};
+pub use token::{Claims, LONGEST_TOKEN, Terms, Verified, Verifier, fingerprint};

@@ -37,8 +37,22 @@ pub enum Reason {
     Expired,
     /// Not yet valid.
     Early,
-    /// Valid for longer than we ever sign.
+    /// Valid for longer than we ever sign, or than its issuer may.
     Lifetime,
+    /// Encrypted or compressed.
+    Encrypted,
+    /// It does not say which key signed it.
+    NoKeyId,
+    /// An ID token: it tells a client who signed in, and opens nothing.
+    IdToken,
+    /// A security event or a logout token.
+    Event,
+    /// Bound to a key that this request does not prove.
+    Bound,
+    /// `Authorization` in a form that the route does not accept.
+    Scheme,
+    /// Two credentials of one kind in one request.
+    Several,
 }
 
 impl Reason {
@@ -64,6 +78,13 @@ impl Reason {
             Self::Expired => "token-expired",
             Self::Early => "token-early",
             Self::Lifetime => "token-lifetime",
+            Self::Encrypted => "token-encrypted",
+            Self::NoKeyId => "token-no-key-id",
+            Self::IdToken => "token-is-id-token",
+            Self::Event => "token-is-event",
+            Self::Bound => "token-bound",
+            Self::Scheme => "credential-scheme",
+            Self::Several => "credential-twice",
         }
     }
 }

@@ -15,8 +15,19 @@ pub const LONGEST_TOKEN: usize = 8 * 1024;
 /// The claim that holds the identity assertion; too long for what every rule reads.
 const ASSERTION: &str = "assertion";
 /// Claims that rules, verdicts and the log take for text.
-const TEXTS: [&str; 10] = [
-    "sub", "sid", "device", "host", "email", "gv", "how", "jti", "iss", ASSERTION,
+const TEXTS: [&str; 12] = [
+    "sub",
+    "sid",
+    "device",
+    "host",
+    "email",
+    "gv",
+    "how",
+    "jti",
+    "iss",
+    "kind",
+    "credential",
+    ASSERTION,
 ];
 /// Headers by which a token could choose its own key (RFC 7515, 4.1.2 to 4.1.8).
 const OWN_KEY: [&str; 6] = ["jwk", "jku", "x5c", "x5u", "x5t", "x5t#S256"];
@@ -46,6 +57,10 @@ pub struct Claims {
     pub group_set: String,
     /// `host`: where it counts.
     pub host: String,
+    /// `kind`: what was shown instead of a session (`bearer`); of a session, nothing.
+    pub kind: String,
+    /// `credential`: SHA-256 of what was shown instead of a session, hexadecimal.
+    pub credential: String,
 }
 
 /// A token that we signed for this audience; whether it holds now, [`Verified::holds`] says.
@@ -237,9 +252,9 @@ impl Verifier {
     }
 }
 
-type Map = serde_json::Map<String, Value>;
+pub(crate) type Map = serde_json::Map<String, Value>;
 
-fn object(part: &[u8]) -> Result<Map, Reason> {
+pub(crate) fn object(part: &[u8]) -> Result<Map, Reason> {
     let bytes = decode(part).ok_or(Reason::Malformed)?;
     match strict::read(&bytes)? {
         Value::Object(map) => Ok(map),
@@ -266,6 +281,8 @@ fn claims(payload: &Map) -> Claims {
         groups: groups(payload),
         group_set: text(payload, "gv").to_owned(),
         host: text(payload, "host").to_owned(),
+        kind: text(payload, "kind").to_owned(),
+        credential: text(payload, "credential").to_owned(),
     }
 }
 
@@ -277,7 +294,7 @@ fn groups(payload: &Map) -> Vec<String> {
 }
 
 /// One text or a list of nothing but texts.
-fn audiences(payload: &Map) -> Result<Vec<String>, Reason> {
+pub(crate) fn audiences(payload: &Map) -> Result<Vec<String>, Reason> {
     let all = match payload.get("aud") {
         Some(Value::Array(all)) => all.as_slice(),
         Some(one) => std::slice::from_ref(one),
@@ -289,7 +306,7 @@ fn audiences(payload: &Map) -> Result<Vec<String>, Reason> {
 
 /// A time in Unix seconds; parts of a second are dropped.
 #[allow(clippy::cast_possible_truncation)]
-fn seconds(payload: &Map, key: &str) -> Result<Option<i64>, Reason> {
+pub(crate) fn seconds(payload: &Map, key: &str) -> Result<Option<i64>, Reason> {
     let Some(value) = payload.get(key) else {
         return Ok(None);
     };
@@ -301,7 +318,8 @@ fn seconds(payload: &Map, key: &str) -> Result<Option<i64>, Reason> {
 }
 
 /// SHA-256 of `parts`, hexadecimal.
-fn fingerprint(parts: &[&[u8]]) -> String {
+#[must_use]
+pub fn fingerprint(parts: &[&[u8]]) -> String {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(part);

@@ -37,7 +37,8 @@ pub(crate) struct Written {
 }
 
 /// The answer of the rules stands where the stages below look for it, and the log knows who asked.
-pub(crate) fn ask(http: &Http<'_>, route: &RouteSettings, shown: Option<&Shown>) {
+/// True when the guard asked them and they let the request pass.
+pub(crate) fn ask(http: &Http<'_>, route: &RouteSettings, shown: Option<&Shown>) -> bool {
     if let Some(one) = shown {
         log(http, route, one);
     }
@@ -49,6 +50,12 @@ pub(crate) fn ask(http: &Http<'_>, route: &RouteSettings, shown: Option<&Shown>)
     if let Some(one) = shown.filter(|_| !allowed) {
         tell(http, one);
     }
+    allowed
+}
+
+/// `structure` stands beside what [`tell`] wrote.
+pub(crate) fn tell_beside(http: &Http<'_>, structure: &[u8]) {
+    http.set_metadata(CLAIMS, structure);
 }
 
 /// All claims stand under the token's key, where Envoy's own filter would put them.
@@ -77,13 +84,18 @@ pub(crate) fn log(http: &Http<'_>, route: &RouteSettings, shown: &Shown) {
     }
 }
 
+/// The log knows who asked by this line.
+pub(crate) fn log_line(http: &Http<'_>, line: &str) {
+    http.set_text(LINE.0, LINE.1, line);
+}
+
 /// One JSON array, in the order of `compiler.logs.CLAIMS`, after the kind.
 fn entry(shown: &Shown) -> String {
     let Verified { claims, .. } = &shown.known.verified;
-    let kind = if shown.key == "stale" {
-        "expired"
-    } else {
-        shown.key
+    let kind = match shown.key {
+        "stale" => "expired",
+        "session" if !claims.kind.is_empty() => &claims.kind,
+        other => other,
     };
     serde_json::json!([
         kind,

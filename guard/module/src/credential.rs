@@ -1,8 +1,10 @@
 //! The credentials of a request: session cookie, what `login` handed over, identity assertion.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use ostiary_credentials::bearer::IssuerTerms;
 use ostiary_credentials::cookies;
 use ostiary_credentials::{Known, Terms, TokenCache, Verified, Verifier};
 use ostiary_verdicts::{Key, Kind, Subject};
@@ -12,12 +14,13 @@ use serde_json::Value;
 use crate::abi::{Headers, Http};
 use crate::asked::{self, Shown, Written};
 use crate::ending::Refusal;
+use crate::machine::{self, Machine, Shows};
 use crate::process::{Process, process};
 use crate::roles::RouteSettings;
 
 /// Tokens one process remembers.
 const REMEMBERED: usize = 100_000;
-const ASSERTION_HEADER: &str = "x-ostiary-assertion";
+pub(crate) const ASSERTION_HEADER: &str = "x-ostiary-assertion";
 const OFFLINE_HEADER: &str = "x-ostiary-offline";
 /// Envoy sets it when `login` did not answer; a client's own was stripped.
 const LOGIN_FAILED: &str = "x-envoy-auth-failure-mode-allowed";
@@ -36,8 +39,10 @@ thread_local! {
     static LAST: RefCell<Option<(Vec<u8>, Remembered)>> = const { RefCell::new(None) };
 }
 
-/// `who`: the session cookie.
+/// `who`: what programs show, else the session cookie.
 pub(crate) struct Who {
+    machine: Machine,
+    handed: Tokens,
     session: Tokens,
     stale: Terms,
     cookie: String,
@@ -46,6 +51,7 @@ pub(crate) struct Who {
 
 /// `handover`: what `login` handed over, grace while it is away, and the application's view.
 pub(crate) struct Handover {
+    machine: machine::Handed,
     session: Tokens,
     handed: Tokens,
     grace: Option<Terms>,
@@ -62,9 +68,9 @@ pub(crate) struct Assertion {
     pub route: RouteSettings,
 }
 
-struct Tokens {
-    verifier: Verifier,
-    terms: Terms,
+pub(crate) struct Tokens {
+    pub verifier: Verifier,
+    pub terms: Terms,
 }
 
 impl Tokens {
@@ -80,10 +86,15 @@ impl Tokens {
         Some(found)
     }
 
-    fn holds(&self, token: &[u8]) -> Option<Remembered> {
+    pub(crate) fn holds(&self, token: &[u8]) -> Option<Remembered> {
         let found = self.look_at(token)?;
         found.verified.holds(self.terms, now()).ok()?;
         Some(found)
+    }
+
+    /// The same of a token that is remembered.
+    pub(crate) fn still_holds(&self, known: &Remembered) -> bool {
+        self.verifier.accepts(&known.verified) && known.verified.holds(self.terms, now()).is_ok()
     }
 }
 
@@ -97,6 +108,9 @@ struct WhoSettings {
     skew: i64,
     cookie: String,
     prefix: String,
+    /// Those that routes may name.
+    #[serde(default)]
+    issuers: BTreeMap<String, IssuerTerms>,
 }
 
 #[derive(Deserialize)]
@@ -141,6 +155,8 @@ impl Who {
         };
         let whole = read.absolute_lifetime;
         Ok(Self {
+            machine: Machine::new(read.issuers)?,
+            handed: machine::handed_tokens(&read.issuer, &read.jwks, read.skew)?,
             session: session_tokens(&read.issuer, &read.jwks, terms)?,
             stale: Terms {
                 lifetime: whole,
@@ -177,6 +193,9 @@ impl Who {
         http: &Http<'_>,
         route: &RouteSettings,
     ) -> Result<Option<Arc<Subject>>, Refusal> {
+        if let Shows::Somebody(found) = self.machine.read_request(http, &self.handed, route)? {
+            return Ok(found);
+        }
         let shown = self.shown(http)?;
         asked::ask(http, route, shown.as_ref());
         Ok(shown.map(|one| {
@@ -204,6 +223,7 @@ impl Handover {
             skew: read.offline_grace,
         };
         Ok(Self {
+            machine: machine::Handed::new(&read.issuer, &read.jwks, read.skew)?,
             session: session_tokens(&read.issuer, &read.jwks, session)?,
             handed: Tokens {
                 verifier,
@@ -223,6 +243,9 @@ impl Handover {
         http: &Http<'_>,
         route: &RouteSettings,
     ) -> Option<Arc<Subject>> {
+        if let Shows::Somebody(found) = self.machine.read_request(http, route, &self.header) {
+            return found;
+        }
         let failed = http.header(Headers::Request, LOGIN_FAILED);
         let there = http.header(Headers::Request, &self.header);
         let handed = there.and_then(|token| self.handed.holds(token));
@@ -310,7 +333,7 @@ impl Assertion {
 }
 
 /// Whoever `known` is about, made once for each token.
-fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subject> {
+pub(crate) fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subject> {
     let made = known.slot.subject.get_or_init(|| {
         let Verified { claims, .. } = &known.verified;
         let named = [
@@ -318,6 +341,7 @@ fn subject(process: &Process, known: &Remembered, auth: Option<i64>) -> Arc<Subj
             (Kind::Session, &claims.session),
             (Kind::Device, &claims.device),
             (Kind::Provider, &claims.provider),
+            (Kind::Token, &claims.credential),
             (Kind::Token, &known.verified.sha256),
             (Kind::Token, &known.verified.twin),
         ];
@@ -364,6 +388,6 @@ fn recall(token: &[u8]) -> Option<Remembered> {
 
 /// Unix seconds, by the control plane's clock where that was heard: a proxy whose own clock is behind
 /// takes no token for longer.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     process().now_ms().div_euclid(1000)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ostiary_credentials::Reason;
 use ostiary_verdicts::{Effect, Kind, Standing};
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -32,6 +33,10 @@ pub(crate) enum Refusal {
     Full,
     /// Two cookies of ours of one name.
     Twice,
+    /// A credential that counts for nothing here.
+    Credential(Reason),
+    /// None was shown, and the rules ask for one.
+    NoCredential,
     /// The firewall stops it.
     Firewall(Stop),
     /// A fault of the guard itself.
@@ -51,6 +56,9 @@ impl Refusal {
             Self::Stale => (503, "14", "ostiary.trust_stale"),
             Self::Full => (503, "14", "ostiary.trust_full"),
             Self::Twice => (400, "3", "ostiary.cookies_twice"),
+            Self::Credential(Reason::Several) => (400, "3", "ostiary.credential_twice"),
+            Self::Credential(_) => (401, "16", "ostiary.credential_invalid"),
+            Self::NoCredential => (401, "16", "ostiary.credential_missing"),
             Self::Firewall(stop) => stop.codes(),
             Self::Failed => (500, "13", "ostiary.guard_failed"),
         }
@@ -63,6 +71,8 @@ impl Refusal {
             Self::Stale => Some("trust-stale"),
             Self::Full => Some("trust-full"),
             Self::Twice => Some("cookies-twice"),
+            Self::Credential(reason) => Some(reason.code()),
+            Self::NoCredential => Some("credential-missing"),
             Self::Firewall(stop) => Some(stop.word()),
             Self::Failed => Some("guard-failed"),
         }
@@ -131,6 +141,21 @@ pub(crate) fn refuse(http: &Http<'_>, grpc: bool, refusal: &Refusal) {
         return http.send_headers(&headers, true);
     }
     match refusal {
+        Refusal::Credential(reason) => {
+            let asks = format!(
+                "Bearer error=\"invalid_token\", error_description=\"{}\"",
+                reason.code()
+            );
+            http.reply(
+                status,
+                &[("www-authenticate", asks.as_bytes())],
+                b"",
+                details,
+            );
+        }
+        Refusal::NoCredential => {
+            http.reply(status, &[("www-authenticate", b"Bearer")], b"", details);
+        }
         Refusal::Limited(_, seconds) => {
             let seconds = seconds.to_string();
             http.reply(status, &[("retry-after", seconds.as_bytes())], b"", details);

@@ -17,6 +17,7 @@ mod handle;
 mod hygiene;
 mod later;
 mod live;
+mod machine;
 mod process;
 mod provoked;
 mod roles;

@@ -40,6 +40,8 @@ pub(crate) struct RouteSettings {
     pub group_set: String,
     /// A limit counts by user.
     pub user: bool,
+    /// What programs may show here.
+    pub credentials: Option<crate::machine::Accepted>,
     pub trust: Option<Trust>,
 }
 
@@ -85,6 +87,7 @@ static NOTHING: RouteSettings = RouteSettings {
     rules: None,
     group_set: String::new(),
     user: false,
+    credentials: None,
     trust: None,
 };
 

@@ -105,6 +105,7 @@ impl VerdictStream {
             "connections": process.connections.load(Ordering::Relaxed),
             "cuts": process.cuts(),
             "cached_tokens": crate::credential::remembered(),
+            "cached_credentials": crate::machine::remembered(),
             "waf": crate::waf::state(),
         });
         drop(session);

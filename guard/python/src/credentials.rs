@@ -1,5 +1,8 @@
 //! Tokens and cookies, as the guard reads them.
 
+use std::collections::BTreeMap;
+
+use ostiary_credentials::bearer::{self, Issuer, IssuerTerms};
 use ostiary_credentials::cookies::{self, Cleaned, Twice};
 use ostiary_credentials::{Terms, Verifier};
 use pyo3::exceptions::PyValueError;
@@ -52,6 +55,56 @@ pub(crate) fn verify_token(
         sha256: found.sha256,
         assertion: found.assertion,
         claims: found.structure,
+    })
+}
+
+/// An access token of another issuer that holds.
+#[pyclass(frozen, get_all, module = "ostiary_guard._native")]
+pub(crate) struct Bearer {
+    issuer: String,
+    user: String,
+    email: String,
+    groups: Vec<String>,
+    scopes: Vec<String>,
+    acr: String,
+    amr: Vec<String>,
+    auth_time: Option<i64>,
+    expires: i64,
+    sha256: String,
+}
+
+/// What `token` says at `now`, of one of `issuers` (JSON: name to what the guard is told of it) and
+/// for one of the audiences that `accepted` gives that name; the error is the code of the log.
+#[pyfunction]
+pub(crate) fn verify_bearer(
+    token: &[u8],
+    issuers: &str,
+    accepted: BTreeMap<String, Vec<String>>,
+    now: i64,
+) -> PyResult<Bearer> {
+    let broken = |why: String| PyValueError::new_err(why);
+    let known: BTreeMap<String, IssuerTerms> =
+        serde_json::from_str(issuers).map_err(|why| broken(why.to_string()))?;
+    let made = known
+        .into_iter()
+        .map(|(name, terms)| Issuer::new(&name, terms));
+    let made = made.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+    let named = made
+        .iter()
+        .filter_map(|one| Some((one, accepted.get(&one.name)?.as_slice())));
+    let found = bearer::verify(token, &named.collect::<Vec<_>>(), now);
+    let found = found.map_err(|why| PyValueError::new_err(why.reason.code()))?;
+    Ok(Bearer {
+        issuer: found.issuer,
+        user: found.user,
+        email: found.email,
+        groups: found.groups,
+        scopes: found.scopes,
+        acr: found.acr,
+        amr: found.amr,
+        auth_time: found.auth_time,
+        expires: found.expires,
+        sha256: found.sha256,
     })
 }
 

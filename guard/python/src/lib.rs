@@ -14,7 +14,9 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::credentials::{Token, clean_cookies, find_cookie, sets_ours, verify_token};
+    use super::credentials::{
+        Bearer, Token, clean_cookies, find_cookie, sets_ours, verify_bearer, verify_token,
+    };
     #[pymodule_export]
     use super::verdicts::{Replica, Standing, Table, frame, read_frames, verdict};
     #[pymodule_export]

@@ -24,6 +24,7 @@ from ostiary.api.ports import (
 )
 from ostiary.app.guards import Guards
 from ostiary.app.installation import Installation
+from ostiary.app.key_sets import KeySets
 from ostiary.app.ledger import Ledger
 from ostiary.app.rotation import Rotation
 from ostiary.app.spec import specs_of
@@ -69,6 +70,7 @@ class Admin:
     xds: XdsServer
     serving: ServingSecrets
     rotation: Rotation
+    key_sets: KeySets
     writer: Writer
     accounts: Accounts
     decisions_store: Decisions
@@ -95,6 +97,7 @@ class Admin:
                     *self._serving_reds(),
                     *self._log_reds(here.dropped),
                     *self.rotation.reds(),
+                    *self.key_sets.reds(),
                     *_proxy_reds(proxies, ledger.agents),
                     *self.guards.reds(
                         [one.id for one in proxies if one.connected], wanted=installed()

@@ -27,6 +27,7 @@ from ostiary.app.guard_keys import GuardKeys
 from ostiary.app.guards import Guards
 from ostiary.app.history import History
 from ostiary.app.installation import Installation, write_facts, write_private
+from ostiary.app.key_sets import KeySets
 from ostiary.app.ledger import Ledger
 from ostiary.app.pipeline import Pipeline, Revision, Understanding
 from ostiary.app.ports import Ports
@@ -134,6 +135,7 @@ class _ControlPlane:
             audit_kept=installation.audit_kept,
         )
         self._guard = installed()
+        self._key_sets = KeySets(self._stores.site)
         self._settling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -145,6 +147,7 @@ class _ControlPlane:
         authority = await asyncio.to_thread(Authority.open, stores.authority, domain)
         await asyncio.to_thread(stores.site.put, TRUST_DOMAIN, domain)
         serving = ServingSecrets(authority, self._announce)
+        self._key_sets.published = await asyncio.to_thread(self._key_sets.all_known)
         pipeline = Pipeline(self._world(), self._xds, serving, stores.revisions, stores.site)
         history = History(stores.revisions, self._ledger)
         changes = Changes(
@@ -169,6 +172,7 @@ class _ControlPlane:
                 group.create_task(GuardKeys(self._guards.hub, stores.site).run())
                 rotation = Rotation(stores.keys, self._ledger, self._xds, self._republish)
                 group.create_task(rotation.run())
+                group.create_task(self._key_sets.run(self._republish))
                 group.create_task(Ports(self._ledger, self._xds).run())
                 group.create_task(self._admin(rotation))
                 group.create_task(history.run())
@@ -197,7 +201,13 @@ class _ControlPlane:
     def _world(self) -> World:
         keys = jwks(self._stores.keys.published())
         here = self._installation
-        return World(here.login_http, here.login_authz, keys, guard=self._guard)
+        return World(
+            here.login_http,
+            here.login_authz,
+            keys,
+            guard=self._guard,
+            key_sets=self._key_sets.published,
+        )
 
     def _grpc(self, own: OwnCredentials) -> grpc.aio.Server:
         """One server, two doors: proxies with a certificate, and those that ask for their first."""
@@ -242,6 +252,7 @@ class _ControlPlane:
             xds=self._xds,
             serving=self._serving,
             rotation=rotation,
+            key_sets=self._key_sets,
             writer=self._writer,
             accounts=self._stores.accounts,
             decisions_store=self._stores.decisions,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ostiary.app.channel import Channel
 from ostiary.app.installation import Installation
+from ostiary.app.key_sets import KeySets
 from ostiary.app.process import run_until_told
 from ostiary.authority.issuer import Authority
 from ostiary.authority.own import OwnCredentials
@@ -57,6 +58,7 @@ async def _serve(installation: Installation, database: Database) -> None:
         policies=Revisions(database),
         seal=seal,
         enforce=_enforcing(installation) if installed() else None,
+        key_sets=KeySets(site),
     )
     domain = await _trust_domain(site)
     authority = await asyncio.to_thread(Authority.open, AuthorityStore(database, seal), domain)

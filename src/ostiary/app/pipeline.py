@@ -20,6 +20,7 @@ from ostiary.compiler.spelling import serving_certificates
 from ostiary.compiler.world import World
 from ostiary.errors import ConfigError
 from ostiary.identity.directory import Directory
+from ostiary.identity.issuers import write_issuers
 from ostiary.language.read import Reader
 from ostiary.language.tree import Tree
 from ostiary.login.directory import Guide
@@ -29,6 +30,7 @@ from ostiary.plan.routes import record
 from ostiary.plan.rule_book import RuleBook
 from ostiary.store.revisions import Revisions
 from ostiary.store.site import SiteStore
+from ostiary.wire import ISSUERS_TEXT
 from ostiary.xds.server import XdsServer
 
 
@@ -113,6 +115,7 @@ class Pipeline:
             records = {content: record(route).dump() for content, route in new.items()}
             self._revisions.save_policies(records, now)
             self._recorded.update(new)
+        self._site.put(ISSUERS_TEXT, write_issuers(plan.issuers.values()))
         directory = self._guide.directory(plan)
         if directory is not self._directory:
             self._site.put_directory(directory)

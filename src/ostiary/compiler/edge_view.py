@@ -6,6 +6,7 @@ of it changes. Fed by `compile`.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
@@ -22,6 +23,7 @@ from ostiary.compiler.watchful import Watchful
 from ostiary.compiler.world import AUTHZ_CLUSTER, World
 from ostiary.errors import CompileError
 from ostiary.features.fragment import ListenerSite, SignInSite
+from ostiary.identity.issuers import NO_KEYS, terms
 from ostiary.names import Key
 from ostiary.plan.model import Gateway, Listener, Plan, Route, SignIn
 
@@ -71,14 +73,18 @@ class EdgeView:
         for name, street in self._streets.items():
             found |= street.changes(grounds.get(name))
         found |= self._reach.changes(plan.services)
-        found |= self._frame(gateway, sign_in, world)
+        issuers = _issuers(plan, world) if sign_in is not None else "{}"
+        found |= self._frame(gateway, sign_in, world, issuers)
         self.holdings.take(found, self._secrets)
 
-    def _frame(self, gateway: Gateway, sign_in: SignIn | None, world: World) -> Changes:
+    def _frame(
+        self, gateway: Gateway, sign_in: SignIn | None, world: World, issuers: str
+    ) -> Changes:
         """What differs of all that does not depend on single routes."""
         wildcards = tuple(self._streets[one.name].wildcards for one in gateway.listeners)
         watched, logs = self._watchful, self._watchful.logs
-        basis = gateway, sign_in, world, wildcards, watched.rule_sets, watched.bounds, logs
+        rules = watched.rule_sets, watched.bounds, logs
+        basis = gateway, sign_in, world, issuers, wildcards, rules
         if basis == self._basis:
             return {}
         secrets: list[str] = []
@@ -88,7 +94,7 @@ class EdgeView:
                 made.append(_redirect(gateway, listener, sign_in))
                 continue
             names = [name for name, _ in serving_certificates(gateway.key, listener, sign_in)]
-            site = _listener_site(listener, sign_in, world, watched)
+            site = _listener_site(listener, sign_in, world, watched, issuers)
             filters = slots.filters(site)
             front = edge.Front(gateway, listener, wild, tuple(names), filters, site, logs)
             made += _https(front)
@@ -99,6 +105,14 @@ class EdgeView:
         self._basis, self._secrets = basis, tuple(secrets)
         self._fixed = {key: one for key, one in found.items() if one is not None}
         return found
+
+
+def _issuers(plan: Plan, world: World) -> str:
+    """Every issuer as the guard is told; equal plans and worlds give equal text."""
+    told = {
+        name: terms(one, world.key_sets.get(name, NO_KEYS)) for name, one in plan.issuers.items()
+    }
+    return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
 
 def _redirect(gateway: Gateway, listener: Listener, sign_in: SignIn | None) -> Resource:
@@ -114,7 +128,7 @@ def _https(front: edge.Front) -> Iterator[Resource]:
 
 
 def _listener_site(
-    listener: Listener, sign_in: SignIn | None, world: World, watched: Watchful
+    listener: Listener, sign_in: SignIn | None, world: World, watched: Watchful, issuers: str
 ) -> ListenerSite:
     return ListenerSite(
         issuer=world.issuer,
@@ -126,6 +140,7 @@ def _listener_site(
         absolute_lifetime=sign_in.absolute_lifetime if sign_in else _NO_TOKENS,
         offline_grace=sign_in.offline_grace if sign_in else 0,
         guard=world.guard,
+        issuers=issuers,
         rule_sets=watched.rule_sets,
         bounds=watched.bounds,
     )

@@ -111,7 +111,7 @@ def _site(one: Route, host: Host, ground: Ground, blocks: Mapping[str, Block]) -
         origin=f"https://{host.name}{port}",
         levels=one.levels,
         policy=one.policy,
-        sign_in=ground.sign_in if one.login or one.own else None,
+        sign_in=ground.sign_in if one.identified or one.own else None,
         blocks=blocks,
         cookies=host.cookies,
         guard=ground.guard,

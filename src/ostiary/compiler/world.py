@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 ISSUER: Final = "ostiary"
@@ -40,3 +41,5 @@ class World:
     """`iss` of all our tokens."""
     guard: bool = False
     """Whether every proxy has the guard."""
+    key_sets: Mapping[str, str] = field(default_factory=dict)
+    """Issuer of access tokens -> its JWK set, as canonical JSON; none yet: no entry."""

@@ -159,6 +159,8 @@ class ListenerSite:
     """Seconds a token may be expired while `login` does not answer; 0 for not at all."""
     guard: bool = False
     """Whether the proxy has the guard, which then takes the place of several filters."""
+    issuers: str = "{}"
+    """Who signs access tokens: JSON, name to what the guard is told."""
     rule_sets: tuple[RuleSet, ...] = ()
     """Every rule set that a route of the gateway names, in the order of their names."""
     bounds: Bounds = Bounds()

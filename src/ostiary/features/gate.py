@@ -20,7 +20,7 @@ from ostiary.policy.to_rbac import (
     some,
 )
 from ostiary.protos.messages import rbac, rbac_filter
-from ostiary.wire import SESSION_KEY, STALE_KEY
+from ostiary.wire import MACHINE_KEY, SESSION_KEY, STALE_KEY
 
 STRANGER: Final = "stranger"
 """The policy that turned the request away, as the decision log and `refusals` see it."""
@@ -44,7 +44,8 @@ def fragment(site: Site) -> Fragment:
     if site.sign_in is None or opens_to_all(site.levels):
         return Fragment()
     group_set = site.sign_in.group_set
-    known = [is_for_host(Credential(site.host, group_set, key)) for key in (SESSION_KEY, STALE_KEY)]
+    keys = [SESSION_KEY, STALE_KEY, *([MACHINE_KEY] if "credentials" in site.blocks else [])]
+    known = [is_for_host(Credential(site.host, group_set, key)) for key in keys]
     stranger = policy(never(some([shadow_allowed(), *known])))
     rules = rbac.RBAC(action=rbac.RBAC.Action.DENY, policies={STRANGER: stranger})
     turned_away = rbac_filter.RBACPerRoute(rbac=rbac_filter.RBAC(rules=rules))

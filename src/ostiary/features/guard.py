@@ -77,6 +77,8 @@ def _told(site: Site, *, cookies: bool) -> Mapping[str, Any]:
     }
     if trust is not None:
         told["trust"] = getattr(trust, "told", {})
+    if site.sign_in is not None and (shown := site.blocks.get("credentials")) is not None:
+        told["credentials"] = getattr(shown, "told", {})
     return told
 
 
@@ -105,7 +107,9 @@ def _tokens(listener: ListenerSite) -> dict[str, Any]:
 
 def _shown(listener: ListenerSite) -> dict[str, Any]:
     """The same, and for how long one that is over still proves "not a stranger"."""
-    return {**_tokens(listener), "absolute_lifetime": listener.absolute_lifetime}
+    made = {**_tokens(listener), "absolute_lifetime": listener.absolute_lifetime}
+    issuers = json.loads(listener.issuers)
+    return {**made, "issuers": issuers} if issuers else made
 
 
 def _handed(listener: ListenerSite) -> dict[str, Any]:

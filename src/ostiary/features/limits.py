@@ -27,6 +27,7 @@ from ostiary.protos.messages import (
 )
 from ostiary.wire import (
     JWT_METADATA,
+    MACHINE_KEY,
     RBAC_METADATA,
     SESSION_KEY,
     SHADOW_RESULT,
@@ -81,7 +82,7 @@ class Limits(Block):
         )
 
 
-def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rates are the routes' own
+def slots(listener: ListenerSite) -> tuple[Filter, ...]:
     """All filters: those of a person's `limits` count nothing without a route's buckets."""
     theirs = [
         Filter(stage, stage.slot, local_ratelimit.LocalRateLimit(stat_prefix=per))
@@ -92,7 +93,7 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:  # noqa: ARG001  rates 
     return (
         *theirs,
         Filter(Stage.PAGES, Stage.PAGES.slot, pages),
-        Filter(Stage.TURNS, Stage.TURNS.slot, _turns()),
+        Filter(Stage.TURNS, Stage.TURNS.slot, _turns(guard=listener.guard)),
     )
 
 
@@ -102,12 +103,12 @@ def own_pages(site: Site) -> Fragment:  # noqa: ARG001  asked for routes of ours
     return Fragment(per_route={Stage.PAGES.slot: on})
 
 
-def _turns() -> local_ratelimit.LocalRateLimit:
+def _turns(*, guard: bool) -> local_ratelimit.LocalRateLimit:
     """Counts by user name what the rules denied, be the token valid or expired, on all routes.
 
     The claim stands first: where there is no such token, nothing more is looked up.
     """
-    keys = (SESSION_KEY, STALE_KEY)
+    keys = (SESSION_KEY, STALE_KEY, *((MACHINE_KEY,) if guard else ()))
     entry = ratelimit.RateLimitDescriptor.Entry
     rate, burst = _SLOW_PATH
     return _config(

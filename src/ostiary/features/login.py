@@ -25,6 +25,7 @@ from ostiary.protos.messages import core, ext_authz, matcher, mutation_rules, wk
 from ostiary.wire import (
     CONTEXT_POLICY,
     CONTEXT_ROUTE,
+    CREDENTIAL_HEADER,
     HANDOVER_HEADER,
     JWT_METADATA,
     TRUST_METADATA,
@@ -72,7 +73,7 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:
         validate_mutations=True,
         metadata_context_namespaces=[JWT_METADATA, *([TRUST_METADATA] if listener.guard else [])],
         allowed_headers=matcher.ListStringMatcher(
-            patterns=[matcher.StringMatcher(exact=name) for name in SEEN_BY_LOGIN]
+            patterns=[matcher.StringMatcher(exact=name) for name in _seen(listener)]
         ),
         decoder_header_mutation_rules=mutation_rules.HeaderMutationRules(
             disallow_all=wkt.BoolValue(value=True),
@@ -81,6 +82,11 @@ def slots(listener: ListenerSite) -> tuple[Filter, ...]:
         ),
     )
     return (Filter(Stage.LOGIN, Stage.LOGIN.slot, config),)
+
+
+def _seen(listener: ListenerSite) -> tuple[str, ...]:
+    """Without the guard nobody vouches for what stands in the credential's header."""
+    return (*SEEN_BY_LOGIN, CREDENTIAL_HEADER) if listener.guard else SEEN_BY_LOGIN
 
 
 def fragment(site: Site) -> Fragment:

@@ -138,6 +138,15 @@ def _plain(reason: str, status: int, title: str, sentence: str) -> Reply:
     return Reply(details(reason), status, worded(f"{status} {title}", sentence))
 
 
+def _credential(reason: str, status: int, code: str, sentence: str) -> Reply:
+    """What a program reads (RFC 6750, section 3); the guard has set the challenge."""
+    text = (
+        f'{{"error":"{code}","message":"{sentence}","reason":"{_REASON}",'
+        f'"decision":"{DECISION}"}}\n'
+    )
+    return Reply(details(reason), status, text, JSON, [NO_STORE])
+
+
 _ALWAYS: Final = [
     _plain(
         "ostiary.trust_stale",
@@ -158,6 +167,24 @@ _ALWAYS: Final = [
         "Bad Request",
         f"this request has two cookies named {COOKIE_PREFIX}...; delete the cookies of this host "
         "and sign in again.",
+    ),
+    _credential(
+        "ostiary.credential_twice",
+        400,
+        "invalid_request",
+        "This request shows two credentials in Authorization; show one.",
+    ),
+    _credential(
+        "ostiary.credential_invalid",
+        401,
+        "invalid_token",
+        "This credential is not valid here, for the reason given; get a new one from its issuer.",
+    ),
+    _credential(
+        "ostiary.credential_missing",
+        401,
+        "credential-required",
+        "This request shows no credential, and the rules of this address ask who it is from.",
     ),
     _plain(
         "ostiary.guard_failed",

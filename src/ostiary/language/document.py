@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from ostiary.errors import Place
 from ostiary.language.gateway import Gateway
 from ostiary.language.identity import Provider
+from ostiary.language.issuers import Issuer
 from ostiary.language.route import Route
 from ostiary.language.service import Service
 from ostiary.language.sessions import Sessions
@@ -27,7 +28,7 @@ class Noun(Generic[T_co]):
     """A named thing and where it was written. Compared by identity: equal means unchanged."""
 
     kind: str
-    """`route`, `service`, `gateway`, `provider`, `sessions`, `trust_domain`."""
+    """`route`, `service`, `gateway`, `provider`, `issuer`, `sessions`, `trust_domain`."""
     name: str
     value: T_co
     tree: Tree
@@ -54,6 +55,7 @@ class Document:
     services: Mapping[str, Noun[Service]] = field(default_factory=lambda: NOTHING)
     routes: Mapping[str, Noun[Route]] = field(default_factory=lambda: NOTHING)
     providers: Mapping[str, Noun[Provider]] = field(default_factory=lambda: NOTHING)
+    issuers: Mapping[str, Noun[Issuer]] = field(default_factory=lambda: NOTHING)
     sessions: Noun[Sessions] | None = None
     trust_domain: Noun[str] | None = None
     broken: tuple[Noun[object], ...] = ()

@@ -17,6 +17,7 @@ from ostiary.language import voice
 from ostiary.language.document import NOTHING, Document, Noun
 from ostiary.language.gateway import Gateway
 from ostiary.language.identity import Provider
+from ostiary.language.issuers import Issuer
 from ostiary.language.nearest import did_you_mean
 from ostiary.language.patterns import name_trouble
 from ostiary.language.route import Route
@@ -30,6 +31,7 @@ _NAMED: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
     "services": ("service", Service),
     "routes": ("route", Route),
     "providers": ("provider", Provider),
+    "issuers": ("issuer", Issuer),
 }
 _SECTIONS: Final = (
     "gateway",
@@ -40,6 +42,7 @@ _SECTIONS: Final = (
     "sessions",
     "trust_domain",
 )
+_IDENTITY: Final = ("issuers", "providers")
 _LISTENERS: Final = ("https", "http")
 """The listeners that may stand directly under a gateway."""
 _TRUST_DOMAIN_LIMIT: Final = 255
@@ -216,10 +219,10 @@ def _read_names(part: _Part, section: str, names: Noun[object]) -> None:
 def _read_identity(part: _Part, noun: Noun[object]) -> None:
     for key, below in _entries(part, noun):
         path = (*noun.path, key)
-        if key == "providers":
+        if key in _IDENTITY:
             _read_names(part, key, Noun("", "", below, noun.tree, path))
         else:
-            part.faults.append(_unknown_section(noun.tree, path, ("providers",)))
+            part.faults.append(_unknown_section(noun.tree, path, _IDENTITY))
 
 
 def _entries(part: _Part, noun: Noun[object]) -> Iterator[tuple[str, object]]:

@@ -20,6 +20,7 @@ from ostiary.features.fragment import Merge
 from ostiary.language.codes import CODES, REDS
 from ostiary.language.gateway import Gateway
 from ostiary.language.identity import Provider
+from ostiary.language.issuers import Issuer
 from ostiary.language.route import Route
 from ostiary.language.service import Service
 from ostiary.language.sessions import Sessions
@@ -27,6 +28,7 @@ from ostiary.language.sessions import Sessions
 _SECTIONS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ("gateways", "`gateways.<name>`, or `gateway` for the one called `main`", Gateway),
     ("identity", "`identity.providers.<name>`", Provider),
+    ("issuers", "`identity.issuers.<name>`", Issuer),
     ("sessions", "`sessions`", Sessions),
     ("services", "`services.<name>`", Service),
     ("routes", "`routes.<name>`", Route),

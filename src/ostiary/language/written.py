@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from ostiary.features.access import AccessRule
 from ostiary.features.cors import Cors
+from ostiary.features.credentials import Credentials
 from ostiary.features.headers import Headers
 from ostiary.features.limits import Limit
 from ostiary.features.login import Login
@@ -99,6 +100,8 @@ class Levelled(Written):
 
     login: Annotated[Login | None, BeforeValidator(_login)] = None
     """`true`, or `{with: [...]}`: the routes below ask for sign-in."""
+    credentials: Credentials | None = None
+    """What programs may show instead: access tokens of other issuers."""
     access: Annotated[list[AccessRule] | None, BeforeValidator(_access)] = None
     """`public`, or a set of rules. A request must pass every level that has one."""
     limits: list[Limit] | None = None

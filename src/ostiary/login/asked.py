@@ -7,7 +7,7 @@ Fed by `authz`; feeds `check`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -16,7 +16,9 @@ from ostiary.protos.messages import auth
 from ostiary.wire import (
     CONTEXT_POLICY,
     CONTEXT_ROUTE,
+    CREDENTIAL_HEADER,
     JWT_METADATA,
+    MACHINE_KEY,
     RISK_KEY,
     SESSION_KEY,
     STALE_KEY,
@@ -50,6 +52,17 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """A credential that the guard verified, or that needs keys newer than the guard's."""
+
+    kind: str
+    """`bearer`."""
+    issuer: str
+    """By its name in the document."""
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One request that the shadow rules denied."""
 
@@ -69,6 +82,8 @@ class Asked:
     """The score that the guard knows, where a rule reads it."""
     address: str = ""
     """The client's, as the gateway found it."""
+    machine: Machine | None = None
+    """What a program showed; then nothing else counts."""
 
     @property
     def bare_path(self) -> str:
@@ -95,6 +110,7 @@ def read(request: auth.CheckRequest) -> Asked:
         stale=_token(known, STALE_KEY, host),
         risk=_risk(request.attributes.metadata_context.filter_metadata.get(TRUST_METADATA)),
         address=request.attributes.source.address.socket_address.address,
+        machine=_machine(known, headers.get(CREDENTIAL_HEADER, ""), host),
     )
 
 
@@ -113,6 +129,16 @@ def wants_html(asked: Asked) -> bool:
     """True when a refusal should be a page."""
     html = "text/html" in asked.headers.get("accept", "")
     return caller(asked) is not Caller.GRPC and (html or caller(asked) is Caller.NAVIGATION)
+
+
+def _machine(known: Any, header: str, host: str) -> Machine | None:
+    if known is None or MACHINE_KEY not in known.fields:
+        return None
+    told = known.fields[MACHINE_KEY].struct_value.fields
+    kind, _, text = header.partition(" ")
+    if not text or str(told["kind"].string_value) != kind or told["host"].string_value != host:
+        return None
+    return Machine(kind, str(told["issuer"].string_value), text)
 
 
 def _risk(known: Any) -> int | None:

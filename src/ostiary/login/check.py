@@ -29,6 +29,7 @@ from ostiary.identity.rotation import Ended, Refresh
 from ostiary.identity.tokens import groups_named
 from ostiary.login import replies
 from ostiary.login.asked import Asked, Caller, Token, caller
+from ostiary.login.machine import Machines
 from ostiary.login.minting import minter, new_secret, session_cookies
 from ostiary.login.ports import Stores
 from ostiary.login.refusal import refusal
@@ -82,6 +83,7 @@ class Check:
         self._stores = stores
         self._issuer = issuer
         self._clock = clock
+        self._machines = Machines(stores, issuer, clock)
         self._records = lru_cache(_POLICIES)(self._load)
 
     def answer(self, asked: Asked) -> auth.CheckResponse:
@@ -101,12 +103,14 @@ class Check:
             return replies.told(asked, 503, "host-unknown", _NOT_OURS)
         cookies = read_cookies(asked.headers.get("cookie", ""))
         record = self._records(asked.policy)
+        if asked.machine is not None:
+            return self._machines.answer(asked, asked.machine, door, record)
         handle = cookies.get(REFRESH_COOKIE)
         case = _Case(asked, door, record, handle, self._clock())
-        if asked.session is not None and asked.session.group_set == door.sign_in.group_set:
-            return self._with_session(case, asked.session)
         if asked.session is not None:
-            return self._refresh(case, asked.session.sid)
+            known = asked.session.group_set == door.sign_in.group_set
+            ask = self._with_session if known else self._refresh_token
+            return ask(case, asked.session)
         if asked.stale is None:
             return self._sign_in(case)
         if case.now < min(asked.stale.issued + YOUNG, asked.stale.expires):
@@ -133,6 +137,9 @@ class Check:
         if isinstance(current, Allow):
             return self._refresh(case, token.sid)
         return self._refuse(case, current, person[1].name)
+
+    def _refresh_token(self, case: _Case, token: Token) -> auth.CheckResponse:
+        return self._refresh(case, token.sid)
 
     def _refresh(self, case: _Case, sid: str) -> auth.CheckResponse:
         """A new token if the session lives; then `decide` on the account as it is now."""

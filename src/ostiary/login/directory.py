@@ -31,7 +31,7 @@ class Guide:
     def __init__(self) -> None:
         self._attendance: Attendance[Route] = Attendance()
         self._routes: dict[str, dict[int, Route]] = {}
-        """Host -> its `login` routes by identity."""
+        """Host -> its routes on which somebody can be known, by identity."""
         self._basis: object = None
         self._places: dict[str, Place] = {}
         self._directory = Directory()
@@ -89,7 +89,7 @@ class Guide:
 
 
 def _is_door(route: Route) -> bool:
-    return route.login and not route.own
+    return route.identified and not route.own
 
 
 def _sign_in(found: SignIn) -> SignInHost:

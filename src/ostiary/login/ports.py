@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from ostiary.identity.attempts import Counter
 from ostiary.identity.directory import Directory
 from ostiary.identity.exchange import Redeem, Redeemed, Refreshed
+from ostiary.identity.issuers import Issuer
 from ostiary.identity.model import Account, Code, Lifetimes, Session
 from ostiary.identity.pending import Sealing
 from ostiary.identity.rotation import Ended, Refresh, RefreshHandle
@@ -98,6 +99,16 @@ class PoliciesPort(Protocol):
         """The policy record stored under this content hash."""
 
 
+class KeySetsPort(Protocol):
+    """`app.key_sets.KeySets`."""
+
+    def known(self, issuer: Issuer, /) -> str:
+        """The keys of `issuer` that were fetched last; none yet: a set without keys."""
+
+    def fetch(self, issuer: Issuer, /) -> str:
+        """The keys of this moment, stored for everybody; `OstiaryError` when it does not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enforced:
     """How far a verdict has come: how many gateways enforce it, and the names of those late."""
@@ -124,3 +135,5 @@ class Stores:
     seal: Sealing
     enforce: Enforce | None = None
     """None: the gateways have no guard."""
+    key_sets: KeySetsPort | None = None
+    """None: no credential of a program counts."""

@@ -45,6 +45,20 @@ def told(
     return _json(status, body, cookies)
 
 
+def challenged(asked: Asked, code: str) -> auth.CheckResponse:
+    """The credential of a program counts for nothing (RFC 6750, section 3)."""
+    text = "This credential is not valid here."
+    if caller(asked) is Caller.GRPC:
+        return _denied(401, f"{text} ({code})", (), ())
+    body = {"error": "invalid_token", "message": text, "reason": code, "decision": asked.decision}
+    headers = [
+        ("content-type", "application/json"),
+        ("cache-control", "private, no-store"),
+        ("www-authenticate", f'Bearer error="invalid_token", error_description="{code}"'),
+    ]
+    return _denied(401, json.dumps(body), headers, ())
+
+
 def unwell() -> auth.CheckResponse:
     """A refusal for when nothing of the request could be read."""
     return _json(503, {"error": "login-unwell", "message": "Sign-in cannot answer right now."}, ())

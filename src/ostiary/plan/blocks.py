@@ -11,6 +11,7 @@ from typing import Final
 
 from ostiary.errors import ConfigError
 from ostiary.features.cors import Cors
+from ostiary.features.credentials import Credentials
 from ostiary.features.fragment import Block
 from ostiary.features.headers import Headers
 from ostiary.features.limits import Limit, Limits
@@ -40,6 +41,7 @@ class Effective:
     login: Login | None
     login_owner: Noun[Levelled] | None
     """The lowest level that asks for sign-in."""
+    credentials: Credentials | None = None
 
 
 def effective(nouns: Sequence[Noun[Levelled]], faults: list[ConfigError]) -> Effective:
@@ -59,12 +61,22 @@ def effective(nouns: Sequence[Noun[Levelled]], faults: list[ConfigError]) -> Eff
         blocks[Limits.feature] = Limits(limits=tuple(limit for _, _, limit in limits))
         for position, (noun, _, _) in enumerate(limits):
             origins[f"limits[{position}]"] = str(noun)
+    shown = _merged(Credentials, nouns, faults)
+    if shown is not None:
+        origins.update(_spelt(Credentials.feature, shown))
+    credentials = shown.block if shown is not None else None
     login = _merged(Login, nouns, faults)
     block = login.block if login is not None else None
     owner = next((noun for noun in reversed(nouns) if noun.value.login is not None), None)
     if owner is not None:
         origins["login"] = str(owner)
-    return Effective(blocks, origins, block if isinstance(block, Login) else None, owner)
+    return Effective(
+        blocks,
+        origins,
+        block if isinstance(block, Login) else None,
+        owner,
+        credentials if isinstance(credentials, Credentials) else None,
+    )
 
 
 def _limits(noun: Noun[Levelled]) -> Iterator[tuple[int, Limit]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ostiary.errors import ConfigError
 from ostiary.language.document import Document, Noun
+from ostiary.plan.credentials import issuer_faults
 from ostiary.plan.levels import guard_faults, level_faults
 from ostiary.plan.own import session_faults
 
@@ -20,6 +21,7 @@ def noun_faults(document: Document, *, guard: bool) -> Iterator[tuple[Noun[objec
             sentence = f"{provider} does not say what it is"
             hint = "add `type: local`"
             yield provider, ConfigError("plan.provider-type", sentence, provider.place, hint)
+    yield from issuer_faults(document.issuers)
     for gateway in document.gateways.values():
         for fault in level_faults(gateway):
             yield gateway, fault

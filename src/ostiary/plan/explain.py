@@ -91,6 +91,8 @@ class Explanation:
     """Set when the log and `decide` disagree, or the policy record is gone."""
 
 
+_VERIFIED: Final = frozenset({"session", "assertion", "bearer"})
+"""Credentials that say who somebody is."""
 _PASSING: Final = frozenset({Stage.APPLICATION, Stage.UPSTREAM, Stage.GATEWAY, Stage.CLIENT})
 """Answers that are given only after the rules have let the request pass."""
 _REMEDIES: Final[dict[str, str]] = {
@@ -174,7 +176,7 @@ def explain(
 
 def inputs(record: DecisionRecord) -> Inputs:
     """What `decide` may look at, as the proxy saw it: a token for another host is nobody."""
-    verified = record.credential in {"session", "assertion"}
+    verified = record.credential in _VERIFIED
     identity = None
     if verified and record.session_host == record.host:
         identity = Identity(record.subject, record.email, frozenset(record.groups))
@@ -299,6 +301,8 @@ def _who(record: DecisionRecord) -> str:
         return f"{record.subject}, but the token had expired"
     if record.session_host != record.host:
         return f"nobody (the token is for {record.session_host})"
+    if record.credential == "bearer":
+        return f"{record.subject}, by an access token"
     return record.subject
 
 

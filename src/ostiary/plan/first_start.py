@@ -173,7 +173,7 @@ class _Judge:
         return (
             noun in self.faulty
             or service in self.faulty
-            or (route.login and self.no_sessions)
+            or (route.identified and self.no_sessions)
             or (self.no_gateway and noun.value.gateway is None)
             or any(host in self.closed.hosts for host in route.hosts)
             or any(

@@ -111,6 +111,8 @@ def guard_faults(noun: Noun[Levelled]) -> Iterator[ConfigError]:
     """What of the noun needs the guard, where there is none."""
     if noun.value.trust is not None:
         yield needs_guard(noun, "trust", "trust")
+    if noun.value.credentials is not None:
+        yield needs_guard(noun, "credentials", "credentials")
     for index, rule in enumerate(noun.value.access or ()):
         for effect, who in (("allow", rule.allow), ("deny", rule.deny)):
             if who is not None and who.risk is not None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from ostiary.errors import NOWHERE, Place
 from ostiary.features.fragment import Block
 from ostiary.features.trust import Trust
+from ostiary.identity.issuers import Issuer
 from ostiary.names import Key
 from ostiary.policy.rules import Level
 
@@ -154,6 +155,11 @@ class Route:
     origins: Mapping[str, str] = field(default_factory=dict)
     """Which level each part of `blocks` and `login` came from: `cors.origins` -> `gateway main`."""
 
+    @property
+    def identified(self) -> bool:
+        """Whether anybody can be known here: a person by `login`, a program by `credentials`."""
+        return self.login or "credentials" in self.blocks
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -165,4 +171,6 @@ class Plan:
     routes: tuple[Route, ...]
     sign_in: dict[Key, SignIn]
     """By gateway; empty when no route has `login`."""
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    """Who signs access tokens, by name."""
     warnings: tuple[str, ...] = field(default=())

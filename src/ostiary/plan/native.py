@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ostiary.plan.credential_words import REASONS, words
 from ostiary.plan.record import DecisionRecord
 from ostiary.plan.waf_words import said
 from ostiary.wire import NO_VERDICT
@@ -93,6 +94,8 @@ def read(record: DecisionRecord) -> Native:
 
 def _guard(record: DecisionRecord, details: str) -> Native:
     """A verdict refused the request, or ended what was on its way; or the guard could not say."""
+    if record.effect == NO_VERDICT and record.reason in REASONS:
+        return Native(Stage.CREDENTIAL, *words(record.reason))
     if record.effect == NO_VERDICT:  # gRPC hears of it in trailers, so Envoy has no details
         details = f"{_GUARD}{record.reason.replace('-', '_')}"
     if details in _GUARDS:
@@ -323,7 +326,7 @@ def _limits(record: DecisionRecord, details: str) -> Native | None:
     if record.shadow == "denied":
         who = record.subject or "this account"
         return Native(Stage.LIMITS, f"{who} asked for what the rules deny {_OFTEN}")
-    if record.credential in {"session", "assertion"}:
+    if record.credential in {"session", "assertion", "bearer"}:
         who = f"the user {record.subject}"
     else:
         who = f"the address {record.client}"

@@ -27,12 +27,16 @@ class PolicyRecord:
     """`file:line:column` of the route when the record was made; not part of the hash."""
     waf: str = ""
     """What was looked into for attacks, JSON of `waf_words`; empty: nothing."""
+    credentials: str = ""
+    """What programs may show, JSON as the guard is told; empty: nothing."""
 
     def dump(self) -> str:
         """Canonical JSON: equal records give equal text."""
         # The records of rules that ask for no risk are those of before there was any; in a JSON
         # text a quotation mark stands behind a backslash, so only the key itself is found.
         text = _ADAPTER.dump_json(self).decode().replace(',"risk":null', "")
+        if not self.credentials:
+            text = text.replace(',"credentials":""', "")
         return text if self.waf else text.replace(',"waf":""', "")
 
     @property

@@ -42,7 +42,8 @@ class DecisionRecord(NamedTuple):
     flags: str
     """Envoy's response flags by name, joined by commas."""
     credential: str
-    """`session` or `assertion` when one was verified, `expired` for an old token of ours."""
+    """`session`, `assertion` or `bearer` when one was verified, `expired` for an old token of
+    ours."""
     subject: str
     email: str
     groups: tuple[str, ...]

@@ -6,11 +6,14 @@ remembers the results by those inputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from ostiary.errors import ConfigError
+from ostiary.features.credentials import Accepted
+from ostiary.features.fragment import Block
 from ostiary.features.security_headers import SecurityHeaders
 from ostiary.features.waf import Inspection
 from ostiary.language import route as written
@@ -21,6 +24,7 @@ from ostiary.language.service import Service
 from ostiary.language.written import Levelled
 from ostiary.names import Key, local
 from ostiary.plan.blocks import Effective, effective
+from ostiary.plan.credentials import accepted
 from ostiary.plan.doors import Door
 from ostiary.plan.hosts import certified, covers
 from ostiary.plan.levels import (
@@ -39,6 +43,8 @@ from ostiary.plan.waf_words import recorded
 from ostiary.policy.rules import Level
 from ostiary.wire import OWN_PATHS
 
+NO_ISSUERS: Mapping[str, tuple[str, ...]] = {}
+
 
 class Around(NamedTuple):
     """All that a route's meaning depends on besides its own noun."""
@@ -52,6 +58,8 @@ class Around(NamedTuple):
     reading: Reading = NO_READING
     own: Inspection | None = None
     """What is looked into on pages of ours: the gateway's word alone."""
+    issuers: Mapping[str, tuple[str, ...]] = NO_ISSUERS
+    """Issuer -> its audiences."""
 
 
 Spot: TypeAlias = tuple[Key, str, str]
@@ -101,7 +109,15 @@ def record(route: Route) -> PolicyRecord:
         route.login,
         str(route.place),
         recorded(route.blocks.get("waf")),
+        _shown(route.blocks.get("credentials")),
     )
+
+
+def _shown(block: Block | None) -> str:
+    """The block `credentials` in a policy record."""
+    if not isinstance(block, Accepted):
+        return ""
+    return json.dumps(block.told, sort_keys=True, separators=(",", ":"))
 
 
 def nowhere(noun: Noun[written.Route], faults: tuple[ConfigError, ...]) -> Resolution:
@@ -125,13 +141,17 @@ def resolve_route(
     if waf.block is not None:
         made.blocks["waf"] = waf.block
     made.origins.update(waf.origins)
+    login = made.login is not None
+    shown = accepted(made.credentials, nouns, around.issuers, faults, login=login)
+    if shown is not None:
+        made.blocks["credentials"] = shown
+    identified = login or shown is not None
     order: list[Noun[Levelled]] = [around.door.noun, noun, *nouns[1:-1]]
     levels = tuple(found for each in order if (found := level(each)) is not None)
-    login = made.login is not None
     faults += level_faults(noun)
     faults += [] if around.guard else guard_faults(noun)
-    faults += _identity_faults(noun, levels, login=login)
-    faults += _limit_faults(noun, login=login)
+    faults += _identity_faults(noun, levels, login=identified)
+    faults += _limit_faults(noun, login=identified)
     faults += _provider_faults(made, around)
     faults += _destination_faults(noun)
     faults += _path_faults(noun)
@@ -146,8 +166,8 @@ def resolve_route(
         claims=tuple(_claims(routes)),
         gateway=key,
         service=around.service_key,
-        sign_in=tuple((key, r.listener, host) for r in routes if login for host in r.hosts),
-        groups=groups(levels) if login else frozenset(),
+        sign_in=tuple((key, r.listener, host) for r in routes if identified for host in r.hosts),
+        groups=groups(levels) if identified else frozenset(),
         faults=tuple(faults),
         warnings=(*_warnings(noun, routes, levels, around.door), *waf.warnings),
         over=waf.over,
@@ -165,7 +185,7 @@ def _on_listeners(
     blocks = dict(made.blocks)
     if value.respond is not None:
         blocks["respond"] = value.respond
-    waf = blocks.get("waf")
+    waf, shown = blocks.get("waf"), _shown(blocks.get("credentials"))
     routes: list[Route] = []
     for listener in door.serving:
         served = tuple(h for h in hosts if any(covers(p, h) for p in listener.hosts))
@@ -173,7 +193,7 @@ def _on_listeners(
             continue
         key = local(noun.name)
         record_ = PolicyRecord(
-            key.path, served, levels, made.login is not None, str(noun.place), recorded(waf)
+            key.path, served, levels, made.login is not None, str(noun.place), recorded(waf), shown
         )
         routes.append(
             Route(

@@ -24,6 +24,7 @@ from ostiary.patched import Patched, differences
 from ostiary.plan import model
 from ostiary.plan.attached import idle, unattached
 from ostiary.plan.checks import noun_faults
+from ostiary.plan.credentials import issuer, issuer_warnings
 from ostiary.plan.doors import Door, door
 from ostiary.plan.levels import level_warnings
 from ostiary.plan.own import no_sign_in_host, sign_in, sign_in_route
@@ -102,6 +103,7 @@ class Student:
             services=roll.services,
             routes=tuple(self._all_routes(signs)),
             sign_in=signs,
+            issuers={name: issuer(one) for name, one in document.issuers.items()},
             warnings=tuple(dict.fromkeys((*unused, *self._warnings(document)))),
         )
         over: Found = [(one.noun, fault) for one in tally.doubtful for fault in one.over]
@@ -125,7 +127,8 @@ class Student:
         another_day = today != self._reading.today
         self._reading = Reading(self._reading.book, today)
         gateways = differences(document.gateways, before.gateways)
-        if gateways or differences(document.providers, before.providers):
+        identity = differences(document.providers, before.providers)
+        if gateways or identity or differences(document.issuers, before.issuers):
             # Every route depends on them.
             before = Document()
             self._arounds, self._routes, self._tally = {}, Patched(), Tally()
@@ -141,16 +144,18 @@ class Student:
     ) -> None:
         """Bring `_arounds` up to `document`; `services` came, went or changed."""
         providers = tuple(document.providers)
+        issuers = {name: tuple(one.value.audiences) for name, one in document.issuers.items()}
         alone = {name: inspection([each.noun], self._reading) for name, each in doors.items()}
         self._own = {name: made.block for name, made in alone.items()}
         for name, each in doors.items():
-            self._arounds[name, None] = Around(each, None, None, providers, self._guard)
+            bare = Around(each, None, None, providers, self._guard, issuers=issuers)
+            self._arounds[name, None] = bare
             for to in services:
                 noun = document.services.get(to)
                 if noun is None:
                     self._arounds.pop((name, to), None)
                 else:
-                    self._arounds[name, to] = Around(each, noun, local(to), providers, self._guard)
+                    self._arounds[name, to] = bare._replace(service=noun, service_key=local(to))
 
     def _resolve_routes(
         self,
@@ -209,6 +214,8 @@ class Student:
     def _warnings(self, document: Document) -> Iterator[str]:
         for noun in document.gateways.values():
             yield from level_warnings(noun)
+        for one_issuer in document.issuers.values():
+            yield from issuer_warnings(one_issuer)
         yield from self._roll.warnings()
         for one in self._tally.doubtful:
             yield from one.warnings

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary_guard._native import (
+    Bearer,
     Replica,
     Standing,
     Table,
@@ -21,11 +22,13 @@ from ostiary_guard._native import (
     read_frames,
     sets_ours,
     verdict,
+    verify_bearer,
     verify_token,
 )
 
 __all__ = [
     "ENVOY",
+    "Bearer",
     "Replica",
     "Standing",
     "Table",
@@ -38,6 +41,7 @@ __all__ = [
     "read_frames",
     "sets_ours",
     "verdict",
+    "verify_bearer",
     "verify_token",
 ]
 

@@ -1,0 +1,145 @@
+"""Programs on the slow path: the first use of a credential on a host, and what the rules refuse.
+
+The guard has verified the credential, and here it is verified once more, by the same engine: so no
+edge can make us sign an assertion for somebody. A key that nobody knows yet is fetched, at most
+once in a while for each issuer. Fed by `check`; feeds the proxy through `replies`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from threading import Lock
+from typing import Any, Final
+
+import structlog
+
+from ostiary.errors import OstiaryError
+from ostiary.identity.directory import Door
+from ostiary.identity.issuers import NO_KEYS, Issuer, read_issuers, terms
+from ostiary.identity.machine import Shown, mint_machine
+from ostiary.login import replies
+from ostiary.login.asked import Asked, Machine
+from ostiary.login.minting import new_id
+from ostiary.login.ports import Stores
+from ostiary.login.refusal import refusal
+from ostiary.plan.policy import PolicyRecord
+from ostiary.policy.decide import decide
+from ostiary.policy.rules import Allow, Deny, Identity, Inputs
+from ostiary.protos.messages import auth
+from ostiary.wire import ISSUERS_TEXT
+
+FETCHES: Final = 3
+FETCHES_PER: Final = 30.0
+"""Seconds in which tokens may cause so many fetches of one issuer's keys."""
+_ENGINE: Final = "ostiary_guard"
+_UNKNOWN_KEY: Final = "token-unknown-key"
+_log = structlog.get_logger(__name__)
+
+
+class NotValid(Exception):
+    """The credential counts for nothing; the text is the code of the log."""
+
+
+class Machines:
+    """Answers for programs. `clock` gives seconds since the epoch."""
+
+    def __init__(self, stores: Stores, issuer: str, clock: Callable[[], float]) -> None:
+        self._stores = stores
+        self._issuer = issuer
+        self._clock = clock
+        self._fetched: dict[str, list[float]] = {}
+        self._lock = Lock()
+
+    def answer(
+        self, asked: Asked, shown: Machine, door: Door, record: PolicyRecord
+    ) -> auth.CheckResponse:
+        """Passes with a hand-over if the rules allow it, else says why not."""
+        now = self._clock()
+        try:
+            found = self._verify(shown, door, record, now)
+        except NotValid as error:
+            _log.info("credential refused", decision=asked.decision, reason=str(error))
+            return replies.challenged(asked, str(error))
+        identity = Identity(found.user, found.email, found.groups)
+        inputs = Inputs(asked.method, asked.bare_path, identity, asked.risk)
+        decision = decide(record.levels, inputs)
+        if isinstance(decision, Allow):
+            key = self._stores.keys.current()
+            return replies.passed(
+                mint_machine(key, self._issuer, found, door, now=now, assertion_id=new_id()), ()
+            )
+        if not isinstance(decision, Deny):
+            return replies.challenged(asked, "sign-in-needed")
+        values = {
+            "refusal": refusal(decision),
+            "account": found.user,
+            "method": asked.method,
+            "path": asked.bare_path,
+            "sign_out": "",
+        }
+        return replies.refused(asked, values)
+
+    def _verify(self, shown: Machine, door: Door, record: PolicyRecord, now: float) -> Shown:
+        accepted = json.loads(record.credentials or "{}").get("bearer", {})
+        issuer = self._issuers().get(shown.issuer)
+        if issuer is None or shown.issuer not in accepted:
+            raise NotValid("token-issuer")
+        audiences = {shown.issuer: accepted[shown.issuer]}
+        try:
+            said = _verify(shown.text, issuer, self._keys(issuer), audiences, now)
+        except NotValid as error:
+            if str(error) != _UNKNOWN_KEY:
+                raise
+            fresh = self._fetch(issuer, now)
+            said = _verify(shown.text, issuer, fresh, audiences, now)
+        return Shown(
+            kind=shown.kind,
+            issuer=said.issuer,
+            user=said.user,
+            email=said.email,
+            groups=frozenset(said.groups) & door.sign_in.group_names,
+            scopes=tuple(said.scopes),
+            auth_time=int(now) if said.auth_time is None else said.auth_time,
+            amr=tuple(said.amr),
+            expires=said.expires,
+            sha256=said.sha256,
+        )
+
+    def _issuers(self) -> Any:
+        return read_issuers(self._stores.site.get(ISSUERS_TEXT) or "[]")
+
+    def _keys(self, issuer: Issuer) -> str:
+        key_sets = self._stores.key_sets
+        return NO_KEYS if key_sets is None else key_sets.known(issuer)
+
+    def _fetch(self, issuer: Issuer, now: float) -> str:
+        """The keys of this moment, or those of the last fetch while that is young."""
+        key_sets = self._stores.key_sets
+        with self._lock:
+            before = self._fetched.get(issuer.name, [])
+            recent = [one for one in before if now - one < FETCHES_PER]
+            due = len(recent) < FETCHES
+            self._fetched[issuer.name] = [*recent, now] if due else recent
+        if key_sets is None:
+            raise NotValid(_UNKNOWN_KEY)
+        if not due:
+            return key_sets.known(issuer)
+        try:
+            return key_sets.fetch(issuer)
+        except OstiaryError as error:
+            _log.warning("keys not fetched", issuer=issuer.name, error=str(error))
+            raise NotValid(_UNKNOWN_KEY) from error
+
+
+def _verify(
+    token: str, issuer: Issuer, keys: str, audiences: dict[str, list[str]], now: float
+) -> Any:
+    """By the guard's own engine, so that both always say the same."""
+    engine: Any = import_module(_ENGINE)
+    known = json.dumps({issuer.name: terms(issuer, keys)})
+    try:
+        return engine.verify_bearer(token.encode("latin-1", "replace"), known, audiences, int(now))
+    except ValueError as error:
+        raise NotValid(str(error)) from error
