@@ -3,33 +3,17 @@
 mod plain;
 mod reader;
 mod table;
+mod whole;
 
 use crate::operators::class::Class;
 use crate::operators::meter::{Meter, Spent};
-
-/// What a byte costs that libinjection itself looks at.
-const FULL: u64 = 60;
 
 /// The fingerprint when a value continues a statement of SQL.
 pub(crate) fn sqli(value: &[u8], meter: &mut Meter) -> Result<Option<Vec<u8>>, Spent> {
     if plain::harmless(value) {
         return Ok(None);
     }
-    meter.spend(value.len() as u64 * FULL);
-    if meter.is_empty() {
-        return Err(Spent);
-    }
-    Ok(found(value))
-}
-
-fn found(value: &[u8]) -> Option<Vec<u8>> {
-    let found = libinjectionrs::detect_sqli(value);
-    found.is_injection().then(|| {
-        found
-            .fingerprint
-            .map(|print| print.to_string().into_bytes())
-            .unwrap_or_default()
-    })
+    whole::fingerprint(value, meter)
 }
 
 /// Whether a value would run as markup or in an attribute.
@@ -52,6 +36,15 @@ fn words() -> Class {
         .with_range(b'a', b'z')
         .with_range(b'A', b'Z')
         .with_range(b'0', b'9')
+}
+
+#[cfg(test)]
+fn found(value: &[u8]) -> Option<Vec<u8>> {
+    let found = libinjectionrs::detect_sqli(value);
+    let print = |print: libinjectionrs::Fingerprint| print.to_string().into_bytes();
+    found
+        .is_injection()
+        .then(|| found.fingerprint.map(print).unwrap_or_default())
 }
 
 #[cfg(test)]
