@@ -11,14 +11,19 @@ use crate::operators::meter::{Meter, Spent};
 
 /// Bytes that are looked at first.
 const FIRST: usize = 1024;
-/// What a token costs at most, and a byte.
-const TOKEN: u64 = 550;
+/// What a token costs, what it costs more when it is a mark, and what a byte costs.
+const TOKEN: u64 = 200;
+const MARK: u64 = 350;
 const BYTE: u64 = 1;
+/// Bytes that may begin an operator, which is looked up in two lengths.
+const MARKS: &[u8] = b"!%&*+-/:<=>^|~";
 /// What it costs to look for the end of a word, for each of its bytes. At each mark within it that
 /// is done again, and what stands before it is looked up.
 const SEARCH: u64 = 20;
 /// What a quote costs, each of which may end a string.
 const QUOTE: u64 = 30;
+/// Bytes that are passed for a unit while the end of a comment is looked for.
+const COMMENT: u64 = 8;
 /// Tokens beyond the ones that decided, none of which may be cut off.
 const BEYOND: usize = 3;
 /// What ends a word.
@@ -73,14 +78,17 @@ fn read(text: &[u8], flags: SqliFlags, meter: &mut Meter) -> Result<Read, Spent>
     let mut size = FIRST;
     loop {
         let part = &text[..size.min(text.len())];
-        let quotes = memchr::memchr3_iter(b'\'', b'"', b'`', part).count() as u64;
-        meter.spend(part.len() as u64 * BYTE + quotes * QUOTE + words(part));
+        meter.spend(bytes(part));
         if meter.is_empty() {
             return Err(Spent);
         }
         let mut state = SqliState::new(part, flags);
         let is_sql = state.is_sqli();
-        meter.spend(state.stats_tokens as u64 * TOKEN);
+        let tokens = state.stats_tokens as u64;
+        let marks = part.iter().filter(|byte| MARKS.contains(byte)).count() as u64;
+        // A beginning is read once more, to see whether it is enough.
+        let times = 1 + u64::from(part.len() < text.len());
+        meter.spend(times * (tokens * TOKEN + marks.min(tokens) * MARK));
         if part.len() == text.len() || is_settled(part, flags, state.stats_tokens) {
             let print = state
                 .fingerprint
@@ -92,12 +100,22 @@ fn read(text: &[u8], flags: SqliFlags, meter: &mut Meter) -> Result<Read, Spent>
                 again: state.stats_comment_ddx != 0 || state.stats_comment_hash != 0,
             });
         }
-        let most = usize::try_from(meter.left() / TOKEN).unwrap_or(usize::MAX);
+        let most = usize::try_from(meter.left() / (TOKEN + MARK)).unwrap_or(usize::MAX);
         if most < FIRST {
+            meter.spend(meter.left() + 1);
             return Err(Spent);
         }
         size += size.min(most);
     }
+}
+
+/// What the bytes of a text cost before there are tokens: quotes may each end a string, and from
+/// each beginning of a comment its end is looked for.
+fn bytes(text: &[u8]) -> u64 {
+    let quotes = memchr::memchr3_iter(b'\'', b'"', b'`', text).count() as u64;
+    let comments = memchr::memmem::find_iter(text, b"/*").count() as u64;
+    let length = text.len() as u64;
+    length * BYTE + quotes * QUOTE + comments * length / COMMENT + words(text)
 }
 
 /// What the words of a text cost that have marks within them.
@@ -155,9 +173,10 @@ mod tests {
     #[test]
     fn what_folds_for_ever_is_paid_for() {
         let mut meter = Meter::new(3_000_000);
-        for text in ["=|a", "OR.", "LIKE.1", "a`", "\u{e9}.", "|}a"] {
+        for text in ["=|a", "OR.", "LIKE.1", "a`", "\u{e9}.", "|}a", "/*!a"] {
             let long = text.repeat(100_000 / text.len());
             assert!(fingerprint(long.as_bytes(), &mut meter).is_err(), "{text}");
+            assert!(meter.is_empty(), "{text}");
             meter = Meter::new(3_000_000);
         }
         let prose = "It's a long story, and \"nobody\" reads it to its end. ".repeat(2000);
