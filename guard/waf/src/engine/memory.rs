@@ -30,6 +30,10 @@ impl Transaction {
         for variable in 0..Variable::COUNT {
             let from = self.asked[variable] as usize;
             for at in from..self.collections[variable].len() {
+                // Too much already: no rule runs any more, so none has to know.
+                if self.is_over() {
+                    return;
+                }
                 self.open(plan, variable, at, cache.as_deref_mut());
             }
             self.asked[variable] = self.collections[variable].len() as u32;

@@ -308,9 +308,14 @@ impl Transaction {
         self.limits.budget.saturating_sub(self.strings.work)
     }
 
-    /// Whether the work so far is more than a request may cost; what follows is done once.
+    /// Whether the work so far is more than a request may cost.
+    pub(super) fn is_over(&self) -> bool {
+        self.strings.work > self.limits.budget
+    }
+
+    /// Whether the request is exhausted; what follows from that is done once.
     pub(super) fn exhausted(&mut self) -> bool {
-        if !self.outcome.exhausted && self.strings.work > self.limits.budget {
+        if !self.outcome.exhausted && self.is_over() {
             self.outcome.exhausted = true;
             match self.limits.at_exhaustion {
                 Exhausted::Block => self.stop(403, 0),

@@ -12,11 +12,11 @@ use crate::operators::meter::{Meter, Spent};
 /// Bytes that are looked at first.
 const FIRST: usize = 1024;
 /// What a token costs, what it costs more when it is a mark, and what a byte costs.
-const TOKEN: u64 = 200;
+const TOKEN: u64 = 150;
 const MARK: u64 = 350;
 const BYTE: u64 = 1;
 /// Bytes that may begin an operator, which is looked up in two lengths.
-const MARKS: &[u8] = b"!%&*+-/:<=>^|~";
+const MARKS: [bool; 256] = among(b"!%&*+-/:<=>^|~");
 /// What it costs to look for the end of a word, for each of its bytes. At each mark within it that
 /// is done again, and what stands before it is looked up.
 const SEARCH: u64 = 20;
@@ -27,7 +27,7 @@ const COMMENT: u64 = 8;
 /// Tokens beyond the ones that decided, none of which may be cut off.
 const BEYOND: usize = 3;
 /// What ends a word.
-const ENDS: &[u8] = b" []{}<>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r\"\xa0\x00";
+const ENDS: [bool; 256] = among(b" []{}<>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r\"\xa0\x00");
 
 /// Where a text is thought to begin, and whose comments are meant: libinjection's flags.
 #[derive(Clone, Copy)]
@@ -74,6 +74,16 @@ pub(super) fn fingerprint(text: &[u8], meter: &mut Meter) -> Result<Option<Vec<u
     Ok(None)
 }
 
+const fn among(bytes: &[u8]) -> [bool; 256] {
+    let mut all = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        all[bytes[at] as usize] = true;
+        at += 1;
+    }
+    all
+}
+
 fn read(text: &[u8], flags: SqliFlags, meter: &mut Meter) -> Result<Read, Spent> {
     let mut size = FIRST;
     loop {
@@ -85,7 +95,10 @@ fn read(text: &[u8], flags: SqliFlags, meter: &mut Meter) -> Result<Read, Spent>
         let mut state = SqliState::new(part, flags);
         let is_sql = state.is_sqli();
         let tokens = state.stats_tokens as u64;
-        let marks = part.iter().filter(|byte| MARKS.contains(byte)).count() as u64;
+        let marks = part
+            .iter()
+            .filter(|byte| MARKS[usize::from(**byte)])
+            .count() as u64;
         // A beginning is read once more, to see whether it is enough.
         let times = 1 + u64::from(part.len() < text.len());
         meter.spend(times * (tokens * TOKEN + marks.min(tokens) * MARK));
@@ -121,7 +134,7 @@ fn bytes(text: &[u8]) -> u64 {
 /// What the words of a text cost that have marks within them.
 fn words(text: &[u8]) -> u64 {
     let mut cost = 0;
-    for word in text.split(|byte| ENDS.contains(byte)) {
+    for word in text.split(|byte| ENDS[usize::from(*byte)]) {
         let mut before = b'.';
         for (at, byte) in word.iter().enumerate() {
             if matches!(byte, b'.' | b'`') {
