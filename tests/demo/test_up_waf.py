@@ -135,6 +135,14 @@ def test_an_attack_is_stopped_in_words_that_tell_a_stranger_nothing(
     assert told["decision"] == refused.headers["x-ostiary-decision"]
 
 
+def test_rules_see_what_envoy_takes_away_and_nobody_can_say_it_for_them(up: Up) -> None:
+    assert ask(up, "open", headers={"referer": MARKUP}).status_code == 403
+    forged = ask(up, "open", headers={"x-ostiary-sent": f"referer:{MARKUP}", "referer": "no url"})
+    assert forged.status_code == 200
+    assert "ostiary-sent" not in forged.text.lower()
+    assert "no url" not in forged.text
+
+
 def test_a_stranger_who_navigates_reads_a_page_without_the_reason(up: Up) -> None:
     page = ask(up, "open", path=f"/?q={MARKUP}", headers=NAVIGATION)
     assert page.status_code == 403
