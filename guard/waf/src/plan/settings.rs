@@ -77,7 +77,7 @@ impl Default for Settings {
             body_limit: None,
             arguments: 1000,
             depth: 64,
-            budget: 3_500_000,
+            budget: 3_200_000,
             exhausted: Exhausted::Block,
             secret_headers: vec!["authorization".to_owned(), "proxy-authorization".to_owned()],
             secret_cookies: vec!["__Host-ostiary-".to_owned()],
