@@ -5,6 +5,7 @@
 //! clock.
 
 mod algorithm;
+mod api_key;
 pub mod bearer;
 mod cache;
 pub mod cookies;
@@ -16,6 +17,7 @@ mod structs;
 mod token;
 
 pub use algorithm::Algorithm;
+pub use api_key::{KEY_PREFIX, key_digest};
 pub use bearer::{Bearer, Issuer, IssuerTerms};
 pub use cache::{Known, TokenCache};
 pub use reason::Reason;

@@ -51,6 +51,10 @@ pub enum Reason {
     Bound,
     /// `Authorization` in a form that the route does not accept.
     Scheme,
+    /// Not written as our API keys are.
+    KeyMalformed,
+    /// No API key that exists.
+    KeyUnknown,
     /// Two credentials of one kind in one request.
     Several,
 }
@@ -84,6 +88,8 @@ impl Reason {
             Self::Event => "token-is-event",
             Self::Bound => "token-bound",
             Self::Scheme => "credential-scheme",
+            Self::KeyMalformed => "key-malformed",
+            Self::KeyUnknown => "key-unknown",
             Self::Several => "credential-twice",
         }
     }

@@ -342,6 +342,7 @@ pub(crate) fn subject(process: &Process, known: &Remembered, auth: Option<i64>) 
             (Kind::Device, &claims.device),
             (Kind::Provider, &claims.provider),
             (Kind::Token, &claims.credential),
+            (Kind::ApiKey, &claims.credential),
             (Kind::Token, &known.verified.sha256),
             (Kind::Token, &known.verified.twin),
         ];

@@ -125,7 +125,10 @@ impl Filter {
         if route.risk {
             ending::score(http, risk);
         }
-        if let Some(one) = found.as_ref().filter(|one| !one.effect.ends()) {
+        if let Some(one) = found
+            .as_ref()
+            .filter(|one| one.effect != Effect::Known && !one.effect.ends())
+        {
             told::tell(http, one, risk, &route.host, process.now_ms());
         }
         match found {

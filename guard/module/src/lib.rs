@@ -18,6 +18,7 @@ mod hygiene;
 mod later;
 mod live;
 mod machine;
+mod presented;
 mod process;
 mod provoked;
 mod roles;

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ostiary_credentials::bearer::{self, Bearer, Issuer, IssuerTerms};
-use ostiary_credentials::{Known, Reason, Terms, TokenCache, Verifier, fingerprint, of_map, wrap};
+use ostiary_credentials::{
+    KEY_PREFIX, Known, Reason, Terms, TokenCache, Verifier, fingerprint, key_digest, of_map, wrap,
+};
 use ostiary_verdicts::{Key, Kind, Subject};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -18,6 +20,7 @@ use crate::abi::{Headers, Http};
 use crate::asked::{self, Shown};
 use crate::credential::{ASSERTION_HEADER, Remembered, Tokens, now, subject};
 use crate::ending::Refusal;
+use crate::presented::{AUTHORIZATION, host, shown};
 use crate::process::process;
 use crate::roles::RouteSettings;
 
@@ -29,9 +32,15 @@ const MOST_HOSTS: usize = 64;
 const LIFETIME: i64 = 300;
 /// Tells `login` what was shown; a client's own was stripped, and it goes no further.
 const HEADER: &str = "x-ostiary-credential";
-const AUTHORIZATION: &str = "authorization";
 
-type Credential = Arc<Known<Beside, Bearer>>;
+type Credential = Arc<Known<Beside, Said>>;
+
+/// What a credential says by itself.
+pub(crate) enum Said {
+    Bearer(Box<Bearer>),
+    /// SHA-256 of an API key, which says nothing.
+    Key(String),
+}
 
 /// What is known about a credential.
 #[derive(Default)]
@@ -55,6 +64,9 @@ pub(crate) struct Accepted {
     /// Issuers whose access tokens count, each with the audiences that it may name.
     #[serde(default)]
     bearer: BTreeMap<String, Vec<String>>,
+    /// The header in which an API key may stand besides `Authorization`; None: none counts.
+    #[serde(default)]
+    pub api_keys: Option<String>,
 }
 
 impl Accepted {
@@ -108,7 +120,7 @@ impl Machine {
         let Some(accepted) = &route.credentials else {
             return Ok(Shows::Nothing);
         };
-        let Some(token) = shown(http).map_err(Refusal::Credential)? else {
+        let Some(token) = shown(http, accepted).map_err(Refusal::Credential)? else {
             return nothing(http, route, accepted);
         };
         let found = self.look_at(token, accepted).map_err(Refusal::Credential)?;
@@ -125,19 +137,23 @@ impl Machine {
             ask_login(http, token, &found, host, shown.is_none());
         }
         Ok(Shows::Somebody(match found {
-            Found::Verified(one) => Some(whom(&one)),
+            Found::Verified(one) => Some(whom(&one, shown.as_ref())),
             Found::UnknownKey(_) => None,
         }))
     }
 
     fn look_at(&self, token: &[u8], accepted: &Accepted) -> Result<Found, Reason> {
+        if token.starts_with(KEY_PREFIX) {
+            return look_at_key(token, accepted);
+        }
         let now = now();
         if let Some(found) = recall(token)
-            && let Some(issuer) = self.issuers.get(&found.verified.issuer)
-            && let Some(wanted) = accepted.bearer.get(&found.verified.issuer)
-            && issuer.accepts(&found.verified, wanted)
+            && let Said::Bearer(said) = &found.verified
+            && let Some(issuer) = self.issuers.get(&said.issuer)
+            && let Some(wanted) = accepted.bearer.get(&said.issuer)
+            && issuer.accepts(said, wanted)
         {
-            issuer.holds(&found.verified, now)?;
+            issuer.holds(said, now)?;
             return Ok(Found::Verified(found));
         }
         let named = accepted.bearer.iter().filter_map(|(name, audiences)| {
@@ -146,7 +162,8 @@ impl Machine {
         });
         match bearer::verify(token, &named.collect::<Vec<_>>(), now) {
             Ok(verified) => {
-                let known = cache().put(token, verified, Beside::default());
+                let said = Said::Bearer(Box::new(verified));
+                let known = cache().put(token, said, Beside::default());
                 Ok(Found::Verified(known))
             }
             Err(why) if why.reason == Reason::UnknownKey => Ok(Found::UnknownKey(why.issuer)),
@@ -199,7 +216,7 @@ impl Handed {
         let Some(accepted) = &route.credentials else {
             return Shows::Nothing;
         };
-        let Some(token) = shown(http).ok().flatten() else {
+        let Some(token) = shown(http, accepted).ok().flatten() else {
             return accepted.others();
         };
         let host = host(http, route);
@@ -216,7 +233,8 @@ impl Handed {
         let known = fresh.clone().or_else(before);
         let assertion = known.map(|one| one.verified.assertion.clone());
         let assertion = assertion.as_ref().map(String::as_bytes);
-        for name in [AUTHORIZATION, HEADER, header] {
+        let own = accepted.api_keys.as_deref();
+        for name in [AUTHORIZATION, HEADER, header].into_iter().chain(own) {
             http.set_header(Headers::Request, name, None);
         }
         http.set_header(Headers::Request, ASSERTION_HEADER, assertion);
@@ -251,47 +269,20 @@ fn nothing(http: &Http<'_>, route: &RouteSettings, accepted: &Accepted) -> Resul
     Ok(accepted.others())
 }
 
-/// The bearer token (RFC 6750, 2.1) of the request. Whatever else stands in `Authorization` is no
-/// credential of this route.
-fn shown<'a>(http: &Http<'a>) -> Result<Option<&'a [u8]>, Reason> {
-    let (value, count) = http.header_at(Headers::Request, AUTHORIZATION, 0);
-    let Some(value) = value else {
-        return Ok(None);
-    };
-    // Envoy joins two lines with a comma, which no token has.
-    if count > 1 || value.contains(&b',') {
-        return Err(Reason::Several);
-    }
-    let (scheme, token) = value.split_at_checked(7).ok_or(Reason::Scheme)?;
-    if scheme.eq_ignore_ascii_case(b"bearer ") {
-        Ok(Some(token))
-    } else {
-        Err(Reason::Scheme)
-    }
-}
-
-/// The host that a hand-over is for.
-fn host<'a>(http: &Http<'a>, route: &'a RouteSettings) -> &'a str {
-    if !route.host.starts_with('*') {
-        return &route.host;
-    }
-    let authority = http.header(Headers::Request, ":authority");
-    std::str::from_utf8(authority.unwrap_or_default()).unwrap_or_default()
-}
-
 /// The slow path gets the credential and, as far as it is known, whom it is about.
 fn ask_login(http: &Http<'_>, token: &[u8], found: &Found, host: &str, unknown: bool) {
-    let (issuer, user, expires) = match found {
-        Found::Verified(one) => {
-            let said = &one.verified;
-            (&said.issuer, &said.user, said.expires)
-        }
-        Found::UnknownKey(issuer) => (issuer, issuer, 0),
+    let nobody = String::new();
+    let (kind, issuer, user, expires) = match found {
+        Found::Verified(one) => match &one.verified {
+            Said::Bearer(said) => ("bearer", &said.issuer, &said.user, said.expires),
+            Said::Key(digest) => ("api-key", &nobody, digest, 0),
+        },
+        Found::UnknownKey(issuer) => ("bearer", issuer, issuer, 0),
     };
     let mut told = Map::new();
     for (key, value) in [
         ("host", host),
-        ("kind", "bearer"),
+        ("kind", kind),
         ("sub", user),
         ("issuer", issuer),
     ] {
@@ -299,37 +290,80 @@ fn ask_login(http: &Http<'_>, token: &[u8], found: &Found, host: &str, unknown: 
     }
     asked::tell_beside(http, &wrap("machine", &of_map(&told)));
     if unknown && matches!(found, Found::Verified(_)) {
-        let line = json!(["bearer", expires, user, "", [], host, "", ""]);
+        let line = json!([kind, expires, user, "", [], host, "", ""]);
         asked::log_line(http, &line.to_string());
     }
-    let value = [b"bearer ", token].concat();
+    let value = [kind.as_bytes(), b" ", token].concat();
     http.set_header(Headers::Request, HEADER, Some(&value));
 }
 
-/// Whoever the credential is about, made once for each.
-fn whom(credential: &Credential) -> Arc<Subject> {
+/// An API key counts while the table says that it exists.
+fn look_at_key(token: &[u8], accepted: &Accepted) -> Result<Found, Reason> {
+    if accepted.api_keys.is_none() {
+        return Err(Reason::Scheme);
+    }
+    let process = process();
+    let exists = |subject: &Subject| {
+        let standing = subject.standing(&process.table, process.now_ms());
+        standing.is_some_and(|one| one.known)
+    };
+    if let Some(found) = recall(token) {
+        let known = exists(&itself(&found));
+        return known
+            .then_some(Found::Verified(found))
+            .ok_or(Reason::KeyUnknown);
+    }
+    let digest = key_digest(token)?;
+    // What does not exist is not remembered, or guesses would push out what does.
+    let keys = [Key::Named(Kind::ApiKey, &digest)];
+    let found = process.table.credential(&keys, None, process.now_ms());
+    if exists(&found) {
+        let known = cache().put(token, Said::Key(digest), Beside::default());
+        Ok(Found::Verified(known))
+    } else {
+        Err(Reason::KeyUnknown)
+    }
+}
+
+/// Whoever the credential is about: a key says that only by what `login` handed over.
+fn whom(credential: &Credential, handed: Option<&Shown>) -> Arc<Subject> {
+    match (&credential.verified, handed) {
+        (Said::Key(_), Some(one)) => {
+            subject(process(), &one.known, one.known.verified.claims.auth_time)
+        }
+        _ => itself(credential),
+    }
+}
+
+/// What the credential alone says, made once for each.
+fn itself(credential: &Credential) -> Arc<Subject> {
     let made = credential.slot.subject.get_or_init(|| {
-        let said = &credential.verified;
-        let named = [
-            (Kind::User, &said.user),
-            (Kind::Provider, &said.issuer),
-            (Kind::Token, &said.sha256),
-            (Kind::Token, &said.twin),
-        ];
+        let (named, since) = match &credential.verified {
+            Said::Bearer(said) => {
+                let named = vec![
+                    (Kind::User, &said.user),
+                    (Kind::Provider, &said.issuer),
+                    (Kind::Token, &said.sha256),
+                    (Kind::Token, &said.twin),
+                ];
+                (named, said.auth_time)
+            }
+            Said::Key(digest) => (vec![(Kind::ApiKey, digest)], None),
+        };
         let keys: Vec<Key<'_>> = named
             .iter()
             .filter(|(_, name)| !name.is_empty())
             .map(|(kind, name)| Key::Named(*kind, name))
             .collect();
-        let since = said.auth_time.map(|seconds| seconds.saturating_mul(1000));
+        let since = since.map(|seconds| seconds.saturating_mul(1000));
         let process = process();
         process.table.credential(&keys, since, process.now_ms())
     });
     Arc::clone(made)
 }
 
-fn cache() -> &'static TokenCache<Beside, Bearer> {
-    static CACHE: OnceLock<TokenCache<Beside, Bearer>> = OnceLock::new();
+fn cache() -> &'static TokenCache<Beside, Said> {
+    static CACHE: OnceLock<TokenCache<Beside, Said>> = OnceLock::new();
     CACHE.get_or_init(|| TokenCache::new(REMEMBERED))
 }
 

@@ -38,6 +38,7 @@ fn effect_of(word: &str) -> PyResult<wire::Effect> {
         "step-up" => Ok(wire::Effect::StepUp),
         "limit" => Ok(wire::Effect::Limit),
         "score" => Ok(wire::Effect::Score),
+        "known" => Ok(wire::Effect::Known),
         _ => Err(wrong(format!("{word} is no effect"))),
     }
 }

@@ -170,6 +170,10 @@ impl Table {
         if effect == wire::Effect::Unspecified {
             return Err("an unknown effect");
         }
+        let is_key = verdict.kind == wire::Kind::ApiKey as i32;
+        if effect == wire::Effect::Known && !is_key {
+            return Err("an effect that is for API keys only");
+        }
         if effect == wire::Effect::Limit && (verdict.rate == 0 || verdict.per_ms == 0) {
             return Err("a limit without a rate");
         }

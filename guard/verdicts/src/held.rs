@@ -76,6 +76,7 @@ impl Entry {
             wire::Effect::StepUp => Effect::StepUp,
             wire::Effect::Limit => Effect::Limit,
             wire::Effect::Score => Effect::Score,
+            wire::Effect::Known => Effect::Known,
         };
         if effect == Effect::StepUp && auth_ms.is_some_and(|at| at >= self.since_ms) {
             return None;
@@ -96,6 +97,7 @@ impl Entry {
             } else {
                 self.expires_ms
             },
+            known: effect == Effect::Known,
             limits: self.bucket.iter().cloned().collect(),
             otherwise: None,
         })

@@ -129,7 +129,7 @@ fn entry(from: &mut Reader<'_>, table: &Table) -> Result<(Hash, Entry), Damaged>
     let reason = table.reason(from.text()?);
     let rate = u32::from_le_bytes(*from.take()?);
     let per_ms = u32::from_le_bytes(*from.take()?);
-    if usize::from(place.0) >= PLACES || effect > 4 || score > 100 {
+    if usize::from(place.0) >= PLACES || effect > 5 || score > 100 {
         return Err(Damaged::Content);
     }
     let bucket = (rate > 0).then(|| Arc::new(Bucket::new(rate, per_ms)));

@@ -8,6 +8,8 @@ use crate::wire::Kind;
 /// What is done with a request; the more severe is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
+    /// Nothing: the key exists.
+    Known,
     /// Nothing but the score.
     Score,
     /// It is counted against the verdict's rate.
@@ -29,6 +31,7 @@ impl Effect {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Known => "known",
             Self::Score => "score",
             Self::Limit => "limit",
             Self::StepUp => "step-up",
@@ -53,6 +56,8 @@ pub struct Standing {
     pub since_ms: i64,
     /// The highest score, 0 to 100.
     pub risk: u8,
+    /// Whether one of them says that the key exists.
+    pub known: bool,
     /// Unix milliseconds at which this has to be thought over; `i64::MAX` for never.
     pub until_ms: i64,
     /// What every request has to be counted against, if the effect is `Limit`; see [`Self::take`].
@@ -66,6 +71,7 @@ impl Standing {
     #[must_use]
     pub fn join(one: Self, other: Self) -> Self {
         let risk = one.risk.max(other.risk);
+        let known = one.known || other.known;
         let until_ms = one.until_ms.min(other.until_ms);
         let (mut worse, mut milder) = if other.speaks_before(&one) {
             (other, one)
@@ -88,6 +94,7 @@ impl Standing {
         }
         Self {
             risk,
+            known,
             until_ms,
             ..worse
         }

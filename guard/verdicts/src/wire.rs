@@ -40,6 +40,8 @@ pub enum Effect {
     Limit = 3,
     /// The risk is `score`.
     Score = 4,
+    /// Nothing: whoever shows this key is known by it.
+    Known = 5,
 }
 
 /// One decision.

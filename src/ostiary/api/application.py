@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.api.answers import body_of, fault, json
+from ostiary.api.api_keys import api_key_routes
 from ostiary.api.ports import ControlPlane, DecisionQuery
 from ostiary.api.trust import trust_routes
 from ostiary.errors import ConfigError, OstiaryError, Refused, Unreachable
@@ -136,6 +137,7 @@ def application(control_plane: ControlPlane, token: str) -> ASGIApp:
         Route("/v1/users", answers.users, methods=get),
         Route("/v1/users", answers.add_user, methods=post),
         *trust_routes(control_plane.trust),
+        *api_key_routes(control_plane.api_keys),
         Route("/v1/join-tokens", answers.join_token, methods=post),
     ]
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {

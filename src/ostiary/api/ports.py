@@ -6,7 +6,7 @@ Every value here becomes JSON field by field, so a name in this file is a name i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -251,12 +251,65 @@ class Trust(Protocol):
         """The newest entries of the audit log."""
 
 
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """What an administrator asks for; `lasts` is such as `90d`, None for ever."""
+
+    name: str
+    owner: str
+    groups: Sequence[str]
+    scopes: Sequence[str]
+    lasts: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRow:
+    """What is known of a key; never the key."""
+
+    id: str
+    name: str
+    user: str
+    groups: Sequence[str]
+    scopes: Sequence[str]
+    created: float
+    expires: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A new key, whose text is told this once."""
+
+    key: ApiKeyRow
+    text: str = field(repr=False)
+    reached: Reached
+
+
+class ApiKeys(Protocol):
+    """`app.api_keys.KeyRing`."""
+
+    async def create(self, new: NewApiKey, /) -> MadeKey:
+        """The key exists."""
+
+    async def keys(self) -> Sequence[ApiKeyRow]:
+        """Those that were not revoked."""
+
+    async def rotate(self, name: str, overlap: str, /) -> MadeKey:
+        """The key has a successor."""
+
+    async def revoke(self, name: str, /) -> Reached:
+        """The key opens nothing any more."""
+
+
 class ControlPlane(Protocol):
     """The running control plane. Every method may raise `OstiaryError`; its sentence is sent."""
 
     @property
     def trust(self) -> Trust:
         """Trust given and withdrawn."""
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        """Keys of programs."""
 
     async def status(self) -> Status:
         """How things are now."""

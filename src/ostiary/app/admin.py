@@ -22,6 +22,7 @@ from ostiary.api.ports import (
     Status,
     User,
 )
+from ostiary.app.api_keys import KeyRing
 from ostiary.app.guards import Guards
 from ostiary.app.installation import Installation
 from ostiary.app.key_sets import KeySets
@@ -71,6 +72,7 @@ class Admin:
     serving: ServingSecrets
     rotation: Rotation
     key_sets: KeySets
+    api_keys: KeyRing
     writer: Writer
     accounts: Accounts
     decisions_store: Decisions

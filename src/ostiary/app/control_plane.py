@@ -21,6 +21,7 @@ import structlog
 from ostiary.api.ports import Red
 from ostiary.api.server import run_api
 from ostiary.app.admin import Admin
+from ostiary.app.api_keys import KeyRing
 from ostiary.app.changes import Changes, First, first_plan
 from ostiary.app.channel import Channel
 from ostiary.app.guard_keys import GuardKeys
@@ -50,6 +51,7 @@ from ostiary.signals.receiver import handler as log_handler
 from ostiary.signals.writer import Writer
 from ostiary.sources.files import Files
 from ostiary.store.accounts import Accounts
+from ostiary.store.api_keys import ApiKeys
 from ostiary.store.authority import AuthorityStore
 from ostiary.store.database import Database
 from ostiary.store.decisions import Decisions
@@ -253,6 +255,7 @@ class _ControlPlane:
             serving=self._serving,
             rotation=rotation,
             key_sets=self._key_sets,
+            api_keys=KeyRing(ApiKeys(self._database), self._guards, self._guard),
             writer=self._writer,
             accounts=self._stores.accounts,
             decisions_store=self._stores.decisions,

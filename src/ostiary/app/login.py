@@ -23,6 +23,7 @@ from ostiary.login.ports import Enforce, Enforced, Stores
 from ostiary.login.server import Listen, run_login
 from ostiary.proxy.guard import installed
 from ostiary.store.accounts import Accounts
+from ostiary.store.api_keys import ApiKeys
 from ostiary.store.authority import AuthorityStore
 from ostiary.store.database import Database
 from ostiary.store.keys import Keys
@@ -59,6 +60,7 @@ async def _serve(installation: Installation, database: Database) -> None:
         seal=seal,
         enforce=_enforcing(installation) if installed() else None,
         key_sets=KeySets(site),
+        api_keys=ApiKeys(database),
     )
     domain = await _trust_domain(site)
     authority = await asyncio.to_thread(Authority.open, AuthorityStore(database, seal), domain)

@@ -25,6 +25,8 @@ T = TypeVar("T")
 _PATIENCE = 10.0
 """Seconds for the store; it gives up by itself long before, unless it neither answers nor fails."""
 _SOURCE = "administrator"
+_EFFECTS = {str(one): one for one in Effect if one is not Effect.KNOWN}
+"""That an API key exists is said by whoever makes it."""
 _WHO = "administrator"
 """There is one token for the admin API, so there is one name for whoever holds it."""
 
@@ -57,7 +59,7 @@ class Withdrawals:
         """Those that hold, the newest first."""
         wanted = None if kind is None else _kind(kind)
         found = await self._do(lambda: self.guards.verdicts.all(time.time(), wanted, key))
-        return [_row(one) for one in found]
+        return [_row(one) for one in found if one.effect is not Effect.KNOWN]
 
     async def open_sessions(self, account: str | None) -> Sequence[OpenSession]:
         """Sessions that were not ended, the newest first."""
@@ -172,10 +174,10 @@ def _kind(word: str) -> Kind:
 
 def _effect(word: str) -> Effect:
     try:
-        return Effect(word)
-    except ValueError:
+        return _EFFECTS[word]
+    except KeyError:
         raise Refused(
-            "verdict-effect", f"{word!r} is no effect", f"there are: {', '.join(Effect)}"
+            "verdict-effect", f"{word!r} is no effect", f"there are: {', '.join(_EFFECTS)}"
         ) from None
 
 

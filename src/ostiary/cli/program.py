@@ -34,6 +34,7 @@ _COMMANDS: Final = (
     ("explain", "explain:explain", "Say why a request passed or was refused."),
     ("effective", "effective:effective", "Show a route with every level and default in."),
     ("user", "user:app", "Local accounts: add, list, disable, enable."),
+    ("key", "key:app", "API keys of programs: create, list, rotate, revoke."),
     ("verdict", "verdict:app", "Withdraw trust at once: put, list, lift."),
     ("session", "session:app", "Open sessions: list, kill."),
     ("audit", "audit:audit", "Show who withdrew trust from whom, and why."),

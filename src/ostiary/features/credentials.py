@@ -29,12 +29,22 @@ class Bearer(Block):
     """Of the issuer's audiences, those that count here; none written: all of them."""
 
 
+class Keys(Block):
+    """`api_keys: {header: x-api-key}`, or `api_keys: true`; a key may be a bearer token too."""
+
+    feature: ClassVar[str] = "credentials"
+    header: Annotated[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")], Merge.OWN] = "x-api-key"
+    """In which a key stands."""
+
+
 class Credentials(Block):
     """What counts besides the session cookie of `login`. Needs the guard."""
 
     feature: ClassVar[str] = "credentials"
     bearer: Annotated[Annotated[Bearer | None, BeforeValidator(_all)], Merge.OWN] = None
     """Access tokens of other issuers (RFC 6750, RFC 9068)."""
+    api_keys: Annotated[Annotated[Keys | None, BeforeValidator(_all)], Merge.OWN] = None
+    """Keys that `ostiary key create` makes."""
 
 
 class Accepted(Block):
@@ -45,6 +55,8 @@ class Accepted(Block):
     """Whether people sign in here besides."""
     bearer: dict[str, list[str]]
     """Issuer -> the audiences that its tokens may name."""
+    api_keys: str | None = None
+    """The header of API keys; None: none counts."""
 
     def fragment(self, site: Site) -> Fragment:  # noqa: ARG002  told to the guard by `guard`
         """Nothing of its own: one filter of the guard takes all it must know of a route."""
@@ -53,4 +65,5 @@ class Accepted(Block):
     @property
     def told(self) -> Mapping[str, Any]:
         """What the guard is told, and `login` in the policy record."""
-        return {"login": self.login, "bearer": self.bearer}
+        told: dict[str, Any] = {"login": self.login, "bearer": self.bearer}
+        return told if self.api_keys is None else {**told, "api_keys": self.api_keys}

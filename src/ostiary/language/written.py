@@ -101,7 +101,7 @@ class Levelled(Written):
     login: Annotated[Login | None, BeforeValidator(_login)] = None
     """`true`, or `{with: [...]}`: the routes below ask for sign-in."""
     credentials: Credentials | None = None
-    """What programs may show instead: access tokens of other issuers."""
+    """What programs may show instead: access tokens of other issuers, API keys."""
     access: Annotated[list[AccessRule] | None, BeforeValidator(_access)] = None
     """`public`, or a set of rules. A request must pass every level that has one."""
     limits: list[Limit] | None = None

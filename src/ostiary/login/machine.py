@@ -16,9 +16,10 @@ from typing import Any, Final
 import structlog
 
 from ostiary.errors import OstiaryError
+from ostiary.identity.api_keys import digest
 from ostiary.identity.directory import Door
 from ostiary.identity.issuers import NO_KEYS, Issuer, read_issuers, terms
-from ostiary.identity.machine import Shown, mint_machine
+from ostiary.identity.machine import LIFETIME, Shown, mint_machine
 from ostiary.login import replies
 from ostiary.login.asked import Asked, Machine
 from ostiary.login.minting import new_id
@@ -82,7 +83,41 @@ class Machines:
         return replies.refused(asked, values)
 
     def _verify(self, shown: Machine, door: Door, record: PolicyRecord, now: float) -> Shown:
-        accepted = json.loads(record.credentials or "{}").get("bearer", {})
+        accepted = json.loads(record.credentials or "{}")
+        if shown.kind == "api-key":
+            if not accepted.get("api_keys"):
+                raise NotValid("credential-scheme")
+            return self._look_up(shown.text, door, now)
+        return self._verify_token(shown, door, accepted.get("bearer", {}), now)
+
+    def _look_up(self, text: str, door: Door, now: float) -> Shown:
+        """The key works, and so does the account that owns it."""
+        keys = self._stores.api_keys
+        key = None if keys is None else keys.find(digest(text))
+        if key is None or not key.holds(now):
+            raise NotValid("key-unknown")
+        groups, email = key.groups, ""
+        if key.owner:
+            account = self._stores.accounts.find(key.owner)
+            if account is None or account.disabled:
+                raise NotValid("key-owner")
+            groups, email = account.groups, account.email
+        return Shown(
+            kind="api-key",
+            issuer="api-key",
+            user=key.user,
+            email=email,
+            groups=frozenset(groups) & door.sign_in.group_names,
+            scopes=key.scopes,
+            auth_time=int(now),
+            amr=(),
+            expires=int(key.expires or now + LIFETIME),
+            sha256=key.sha256,
+        )
+
+    def _verify_token(
+        self, shown: Machine, door: Door, accepted: dict[str, list[str]], now: float
+    ) -> Shown:
         issuer = self._issuers().get(shown.issuer)
         if issuer is None or shown.issuer not in accepted:
             raise NotValid("token-issuer")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from ostiary.identity.api_keys import ApiKey
 from ostiary.identity.attempts import Counter
 from ostiary.identity.directory import Directory
 from ostiary.identity.exchange import Redeem, Redeemed, Refreshed
@@ -99,6 +100,13 @@ class PoliciesPort(Protocol):
         """The policy record stored under this content hash."""
 
 
+class ApiKeysPort(Protocol):
+    """`store.api_keys.ApiKeys`."""
+
+    def find(self, sha256: str, /) -> ApiKey | None:
+        """The key with that SHA-256, whether it works or not."""
+
+
 class KeySetsPort(Protocol):
     """`app.key_sets.KeySets`."""
 
@@ -136,4 +144,6 @@ class Stores:
     enforce: Enforce | None = None
     """None: the gateways have no guard."""
     key_sets: KeySetsPort | None = None
-    """None: no credential of a program counts."""
+    """None: no access token counts."""
+    api_keys: ApiKeysPort | None = None
+    """None: no API key counts."""

@@ -101,10 +101,12 @@ def accepted(
     if made is None:
         return None
     owner = next(noun for noun in reversed(nouns) if noun.value.credentials is not None)
-    bearer = made.bearer
-    faults += _faults(owner, bearer, issuers)
+    bearer, keys = made.bearer, made.api_keys
+    header = None if keys is None else keys.header
     if bearer is None:
-        return None
+        faults += [] if header else [_nothing(owner)]
+        return Accepted(login=login, bearer={}, api_keys=header)
+    faults += _faults(owner, bearer, issuers)
     names = issuers if bearer.issuers is None else bearer.issuers
     found = {name: issuers.get(name, ()) for name in names}
     wanted = bearer.audiences
@@ -114,17 +116,13 @@ def accepted(
             name: [one for one in audiences if wanted is None or one in wanted]
             for name, audiences in sorted(found.items())
         },
+        api_keys=header,
     )
 
 
 def _faults(
-    owner: Noun[Levelled], bearer: Bearer | None, issuers: Mapping[str, tuple[str, ...]]
+    owner: Noun[Levelled], bearer: Bearer, issuers: Mapping[str, tuple[str, ...]]
 ) -> Iterator[ConfigError]:
-    if bearer is None:
-        sentence, hint = "accepts no kind of credential", "add `bearer: {issuers: [...]}`"
-        at = owner.at("credentials")
-        yield ConfigError("plan.no-credential", f"{owner}: `credentials` {sentence}", at, hint)
-        return
     if not issuers:
         yield ConfigError(
             "plan.no-issuer",
@@ -149,6 +147,15 @@ def _faults(
                 owner.at("credentials", "bearer", "audiences", index),
                 did_you_mean(audience, known, "audiences"),
             )
+
+
+def _nothing(owner: Noun[Levelled]) -> ConfigError:
+    return ConfigError(
+        "plan.no-credential",
+        f"{owner}: `credentials` accepts no kind of credential",
+        owner.at("credentials"),
+        "add `bearer: {issuers: [...]}` or `api_keys: true`",
+    )
 
 
 def _bare(typ: str) -> str:

@@ -91,7 +91,7 @@ class Explanation:
     """Set when the log and `decide` disagree, or the policy record is gone."""
 
 
-_VERIFIED: Final = frozenset({"session", "assertion", "bearer"})
+_VERIFIED: Final = frozenset({"session", "assertion", "bearer", "api-key"})
 """Credentials that say who somebody is."""
 _PASSING: Final = frozenset({Stage.APPLICATION, Stage.UPSTREAM, Stage.GATEWAY, Stage.CLIENT})
 """Answers that are given only after the rules have let the request pass."""
@@ -303,6 +303,8 @@ def _who(record: DecisionRecord) -> str:
         return f"nobody (the token is for {record.session_host})"
     if record.credential == "bearer":
         return f"{record.subject}, by an access token"
+    if record.credential == "api-key":
+        return f"{record.subject}, by an API key"
     return record.subject
 
 

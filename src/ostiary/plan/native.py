@@ -326,7 +326,7 @@ def _limits(record: DecisionRecord, details: str) -> Native | None:
     if record.shadow == "denied":
         who = record.subject or "this account"
         return Native(Stage.LIMITS, f"{who} asked for what the rules deny {_OFTEN}")
-    if record.credential in {"session", "assertion", "bearer"}:
+    if record.credential in {"session", "assertion", "bearer", "api-key"}:
         who = f"the user {record.subject}"
     else:
         who = f"the address {record.client}"

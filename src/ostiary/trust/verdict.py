@@ -53,6 +53,8 @@ class Effect(StrEnum):
     """Whoever signed in before it must do so again."""
     LIMIT = "limit"
     SCORE = "score"
+    KNOWN = "known"
+    """Nothing: the API key exists, and this is what says so."""
 
 
 _SEVERITY: Final = {Effect.LIMIT: 1, Effect.STEP_UP: 2, Effect.DENY: 3}

@@ -22,7 +22,7 @@ KINDS: Final = (
     "TOKEN",
     "PROVIDER",
 )
-EFFECTS: Final = ("EFFECT_UNSPECIFIED", "DENY", "STEP_UP", "LIMIT", "SCORE")
+EFFECTS: Final = ("EFFECT_UNSPECIFIED", "DENY", "STEP_UP", "LIMIT", "SCORE", "KNOWN")
 MESSAGES: Final[dict[str, tuple[str, ...]]] = {
     "Verdict": (
         "bytes id = 1",

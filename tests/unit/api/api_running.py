@@ -26,6 +26,7 @@ from ostiary.api.ports import (
     Status,
     User,
 )
+from ostiary.app.api_keys import KeyRing
 from ostiary.app.withdrawals import Withdrawals
 from ostiary.certs.issue import Issuer, Request, key_pem, pem, root, serving
 from ostiary.certs.validity import starting
@@ -35,6 +36,7 @@ from ostiary.plan.explain import Explanation, explain_all
 from ostiary.plan.policy import PolicyRecord
 from ostiary.plan.record import DENIALS_LOG, DecisionRecord
 from ostiary.policy.rules import Effect, Level, Rule
+from ostiary.store.api_keys import ApiKeys
 from ostiary.store.database import Database
 from ostiary.store.decisions import Decisions
 from ostiary.store.sessions import Sessions
@@ -135,6 +137,12 @@ class Plane:
         database = self.decisions_kept._database
         guards = Gateways(Verdicts(database), self)
         return Withdrawals(guards, KnownAccounts(self), Sessions(database), self.guarded)
+
+    @property
+    def api_keys(self) -> KeyRing:
+        """The same."""
+        database = self.decisions_kept._database
+        return KeyRing(ApiKeys(database), Gateways(Verdicts(database), self), self.guarded)
 
     async def status(self) -> Status:
         if self.away:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, MetaData, inspect, text
 
 from ostiary.errors import Refused
 
-NEWEST: Final = "0004"
+NEWEST: Final = "0005"
 """The step that this code was written for."""
 _FOLDER: Final = Path(__file__).parent
 _ROOM: Final = _FOLDER.parent
