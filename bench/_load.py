@@ -35,6 +35,8 @@ class Target:
     """One a request, in turn."""
     sources: Sequence[str] = field(default=("",), repr=False)
     """Likewise: the client's address, as a trusted hop says it."""
+    header: str = "Cookie"
+    """In which `cookies` stand."""
 
 
 class Receiver(Protocol):
@@ -153,7 +155,7 @@ def request(target: Target, cookie: str, *more: str) -> bytes:
     """A GET; `more` are further header lines."""
     lines = [f"GET {target.path} HTTP/1.1", f"Host: {target.host}", *more]
     if cookie:
-        lines.append(f"Cookie: {cookie}")
+        lines.append(f"{target.header}: {cookie}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

@@ -55,11 +55,15 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def gateway(port: int) -> str:
+LOCAL = "{providers: {local: {}}}"
+"""Who can say who somebody is, unless a bench says otherwise."""
+
+
+def gateway(port: int, identity: str = LOCAL) -> str:
     """The part of a document that every bench has."""
     return (
         f'gateway: {{https: {{port: {port}, address: 127.0.0.1, hosts: ["*.{DOMAIN}"]}}}}\n'
-        "identity: {providers: {local: {}}}\n"
+        f"identity: {identity}\n"
         "sessions: {token: 30m}\n"  # as if each token had been renewed just now
     )
 
@@ -112,9 +116,9 @@ def status(one: socket.socket, target: Target) -> int:
     return int(answer(one).split(b" ", 2)[1])
 
 
-def write_document(folder: Path, text: str) -> tuple[Path, int]:
+def write_document(folder: Path, text: str, identity: str = LOCAL) -> tuple[Path, int]:
     """The document with our gateway on a free port: (file, port)."""
     port = free_port()
     file = folder / "gateway.yaml"
-    file.write_text(gateway(port) + text)
+    file.write_text(gateway(port, identity) + text)
     return file, port

@@ -19,7 +19,7 @@ from _claim import Row, median
 from _envoys import application, yardstick
 from _load import CONNECTIONS, IN_A_ROW, Load, Target
 from _machine import cores, cpu, moment, pin
-from _ostiary import HOST, Running, await_ok, folder, serving, write_document
+from _ostiary import HOST, LOCAL, Running, await_ok, folder, serving, write_document
 
 from ostiary.store.database import Database
 from ostiary.store.decisions import Decisions
@@ -47,14 +47,16 @@ class Round:
 class Bench:
     """Bare Envoys and Ostiary's edge before the same application, on the same core in turn."""
 
-    def __init__(self, stack: ExitStack, routes: Callable[[int], str]) -> None:
+    def __init__(
+        self, stack: ExitStack, routes: Callable[[int], str], identity: str = LOCAL
+    ) -> None:
         """`routes(port)` is the document's part about the application on `port`."""
         self.home: Path = stack.enter_context(folder())
         self._stack = stack
         backend, port = stack.enter_context(application(self.home))
         plain, http = stack.enter_context(yardstick(self.home, port, tls=False))
         secure, https = stack.enter_context(yardstick(self.home, port, tls=True))
-        file, ours = write_document(self.home, routes(port))
+        file, ours = write_document(self.home, routes(port), identity)
         self.edge: Running = stack.enter_context(serving(self.home, file, ours))
         self._all = [backend, plain, secure, self.edge.envoy(), *self.edge.pythons()]
         for pid, core in ((backend, -1), (plain, 0), (secure, 0), (os.getpid(), -1)):
@@ -67,9 +69,13 @@ class Bench:
         self._bare_port = https
         self._port = port
 
-    def add(self, name: str, path: str, cookies: Sequence[str] = ("",)) -> None:
+    def add(
+        self, name: str, path: str, cookies: Sequence[str] = ("",), header: str = "Cookie"
+    ) -> None:
         """A contestant: requests to our edge, which must answer 200; bare TLS gets them too."""
-        target = Target(self.edge.port, tls=True, host=HOST, path=path, cookies=cookies)
+        target = Target(
+            self.edge.port, tls=True, host=HOST, path=path, cookies=cookies, header=header
+        )
         await_ok(target, 10)
         self._put(name, self.edge.envoy(), target)
         self._put(same(name), self._pids[BARE_TLS], replace(target, port=self._bare_port))

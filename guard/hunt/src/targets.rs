@@ -5,7 +5,8 @@ mod entries;
 #[path = "../../fuzz/targets/waf_entries.rs"]
 mod waf_entries;
 
-use ostiary_credentials::cookies;
+use ostiary_credentials::bearer::{IssuerTerms, Names, verify};
+use ostiary_credentials::{Algorithm, Issuer, cookies, key_digest};
 use ostiary_verdicts::wire::{Change, Delta, Heartbeat, Snapshot, ToGuard, Told, Verdict, What};
 use ostiary_verdicts::{Session, Settings, Table, dump, frame};
 use ostiary_waf::CORE;
@@ -18,7 +19,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-pub const ALL: [Target; 6] = [
+pub const ALL: [Target; 7] = [
     Target {
         name: "frames",
         run: entries::frames,
@@ -38,6 +39,11 @@ pub const ALL: [Target; 6] = [
         name: "cookies",
         run: cookie_lines,
         seeds: jars,
+    },
+    Target {
+        name: "bearer",
+        run: access_token,
+        seeds: access_tokens,
     },
     Target {
         name: "rules",
@@ -166,4 +172,37 @@ fn requests() -> Vec<Vec<u8>> {
     ]
     .map(<[u8]>::to_vec)
     .to_vec()
+}
+
+/// Nobody has signed it, so whatever it says it opens nothing.
+fn access_token(bytes: &[u8]) {
+    let names = ["sub", "email", "r.x", ""].map(str::to_owned);
+    let [user, email, groups, scopes] = names;
+    let terms = IssuerTerms {
+        issuer: "i".into(),
+        jwks: serde_json::json!({"keys": []}),
+        algorithms: vec![Algorithm::ES256],
+        types: vec!["at+jwt".into()],
+        clock_skew: 5,
+        longest: 3600,
+        claims: Names {
+            user,
+            email,
+            groups,
+            scopes,
+        },
+        email_domains: Vec::new(),
+    };
+    let issuer = Issuer::new("i", terms).expect("a set without keys is one");
+    let wanted = ["a".to_owned()];
+    assert!(verify(bytes, &[(&issuer, &wanted)], 1000).is_err());
+    let _ = key_digest(bytes);
+}
+
+fn access_tokens() -> Vec<Vec<u8>> {
+    let token = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJhdCtqd3QifQ.eyJpc3MiOiJpIiwiYXVkIjpbImEiXSwic3ViIjoicyIsImV4cCI6MjAwMCwiZ3JvdXBzIjpbImciXSwic2NvcGUiOiJyIHciLCJyIjp7IngiOlsxXX19.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    vec![
+        token.into(),
+        b"ostk_00000000000000000000000000000000000000000000000000".to_vec(),
+    ]
 }
