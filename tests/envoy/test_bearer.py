@@ -77,3 +77,19 @@ def test_a_token_is_over_when_it_says_so(site: Rig) -> None:
         assert time.monotonic() < end
         time.sleep(0.3)
     assert "token-expired" in answer.body
+
+
+def test_the_first_credential_that_is_there_decides(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with rig(tmp_path_factory.mktemp("both"), login=True) as site:
+        session = site.edge.token()
+        assert site.edge.request("/notes", token=session).status == 200
+        program = {"authorization": f"Bearer {site.issuer.token()}"}
+        answer = site.edge.request("/notes", token=session, headers=program)
+        assert answer.status == 200
+        assert answer.seen["headers"]["x-ostiary-assertion"] != "the-assertion"
+        bad = {"authorization": f"Bearer {site.issuer.token(aud='other')}"}
+        assert site.edge.request("/notes", token=session, headers=bad).status == 401
+        stranger = site.edge.request("/notes", headers={"sec-fetch-mode": "navigate"})
+        assert stranger.status == 302
