@@ -15,6 +15,8 @@ const NAMESPACE: &str = "ostiary.waf";
 const FLAG: &str = "OWF";
 /// Characters of a value that are shown.
 const SHOWN: usize = 100;
+/// Characters of a place that are told.
+const PLACE: usize = 200;
 /// Matches, and rules in the short form, that are told.
 const MATCHES: usize = 100;
 const BRIEF_RULES: usize = 20;
@@ -103,7 +105,7 @@ impl Seen<'_> {
             "score": outcome.score.max(outcome.response_score),
             "by": outcome.by,
             "message": first.map_or_else(|| self.reason(), |one| &one.message),
-            "place": first.map(|one| one.place.as_str()).unwrap_or_default(),
+            "place": first.map(|one| cut(&one.place)).unwrap_or_default(),
             "data": data.unwrap_or_default(),
             "micros": self.request.micros(),
             "phase": self.request.phase.get(),
@@ -142,7 +144,7 @@ impl Seen<'_> {
         json!({
             "rule": one.id,
             "message": one.message,
-            "place": one.place,
+            "place": cut(&one.place),
             "data": shown(one, self.secret),
             "severity": one.severity,
         })
@@ -167,6 +169,12 @@ fn shown(one: &Match, secret: &Secret) -> String {
     one.data.chars().take(SHOWN).collect()
 }
 
+/// Where it matched. The client writes names of arguments, as long as it likes.
+fn cut(place: &str) -> &str {
+    let end = place.char_indices().nth(PLACE).map(|(at, _)| at);
+    &place[..end.unwrap_or(place.len())]
+}
+
 /// Envoy does not escape what stands in a local reply.
 fn plain(text: &str) -> String {
     let keep = |one: char| {
@@ -183,7 +191,13 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{cut, plain};
+
+    #[test]
+    fn a_place_is_told_up_to_a_length() {
+        assert_eq!(cut("ARGS:\u{e4}"), "ARGS:\u{e4}");
+        assert_eq!(cut(&"\u{e4}".repeat(300)), "\u{e4}".repeat(200));
+    }
 
     #[test]
     fn what_a_page_shows_has_no_markup() {

@@ -56,11 +56,12 @@ impl Recorded {
 
 /// Whether what matched at `place` may show the value of a secret argument.
 pub(crate) fn names_secret(place: &str, data: &str, secret: &Secret) -> bool {
-    let name = place.rsplit([':', '.', '[']).next().unwrap_or_default();
-    let name = name.trim_end_matches(']');
+    let name = last_name(place);
     let is_secret = |one: &String| one.eq_ignore_ascii_case(name);
     let all = || secret.masked.iter().chain(&secret.arguments);
-    let whole = !place.contains(':');
+    // The address of a page has arguments of its own.
+    let referer = place.eq_ignore_ascii_case("REQUEST_HEADERS:referer");
+    let whole = !place.contains(':') || referer;
     let lower = if whole {
         data.to_ascii_lowercase()
     } else {
@@ -154,10 +155,19 @@ fn masked_pairs(text: &str, secret: &Secret) -> String {
 }
 
 fn is_secret(name: &str, secret: &Secret) -> bool {
-    let last = name.rsplit(['.', '[']).next().unwrap_or(name);
-    let last = last.trim_end_matches(']');
+    let last = last_name(name);
     let mut names = secret.masked.iter().chain(&secret.arguments);
     names.any(|one| one.eq_ignore_ascii_case(name) || one.eq_ignore_ascii_case(last))
+}
+
+/// The last part of a name that is no index: `password` of `user[password][0]`, `json.password.array_0`.
+fn last_name(name: &str) -> &str {
+    let index = |part: &&str| {
+        let digits = part.strip_prefix("array_").unwrap_or(part);
+        digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut parts = name.rsplit([':', '.', '[', ']']);
+    parts.find(|part| !index(part)).unwrap_or_default()
 }
 
 /// A name with its %-signs looked through.
@@ -199,6 +209,7 @@ mod tests {
         assert_eq!(body("a=1&password=x").unwrap(), "a=1&password=***");
         assert_eq!(body("p%61ssword=x&b=2").unwrap(), "p%61ssword=***&b=2");
         assert_eq!(body("user[Password]=x").unwrap(), "user[Password]=***");
+        assert_eq!(body("password[]=x&b=2").unwrap(), "password[]=***&b=2");
         let json = body(r#"{"user":{"password":["x"]},"b":2}"#).unwrap();
         assert_eq!(json, r#"{"b":2,"user":{"password":"***"}}"#);
         assert_eq!(body("--x\r\nname=\"password\"\r\n\r\nx"), None);
@@ -221,6 +232,8 @@ mod tests {
     fn what_matched_in_a_secret_place_is_not_shown() {
         let named = |place, data| names_secret(place, data, &secret());
         assert!(named("ARGS:password", "x") && named("ARGS:json.user.Password", "x"));
+        assert!(named("ARGS:json.password.array_0", "x") && named("ARGS:u[password][1]", "x"));
+        assert!(named("REQUEST_HEADERS:referer", "https://a/?password=x"));
         assert!(named("REQUEST_BODY", "a password=x") && !named("ARGS:q", "password"));
     }
 }
