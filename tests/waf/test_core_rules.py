@@ -13,7 +13,7 @@ from rule_sets import core
 
 FORM = "application/x-www-form-urlencoded"
 VERDICT, SET_UP = 10900, {10000, 10001, 10002, 10003, 10004}
-MESSAGE = {10100, 10101, 10110, 10111, 10112, 10410}
+MESSAGE = {10100, 10101, 10110, 10111, 10112, 10113, 10114, 10410}
 ELSEWHERE = {10120, 10205, 10304, 10310, 10403, 10505, 10700}
 """Rules that look neither at the message as a whole nor at the value of an argument."""
 ATTACKS: Mapping[int, tuple[bytes, ...]] = {
@@ -129,14 +129,58 @@ def test_bodies_that_no_rule_could_read_are_refused(engine: Engine) -> None:
     two = post("/", FORM, b"a=b", ("Content-Type", "application/json"))
     packed = post("/", FORM, b"a=b", ("Content-Encoding", "gzip"))
     hidden = post("/", f"{FORM}; charset=utf-7", b"a=b")
-    found = [engine.ask(one) for one in (two, packed, hidden)]
+    twice = post("/", f"{FORM}; charset=utf-8; charset=utf-7", b"a=b")
+    found = [engine.ask(one) for one in (two, packed, hidden, twice)]
     assert [(one.status, one.rules[0]) for one in found] == [
         (400, 10110),
         (415, 10111),
         (415, 10112),
+        (415, 10113),
     ]
     plain = ("Content-Encoding", "identity")
     assert not engine.ask(post("/", f"{FORM}; charset=UTF-8", b"a=b", plain)).blocked
+
+
+def _part(head: str, content: bytes = b"a") -> Message:
+    body = b"------WebKitFormBoundary7\r\n%s\r\n\r\n%s\r\n------WebKitFormBoundary7--\r\n"
+    kind = "multipart/form-data; boundary=----WebKitFormBoundary7"
+    return post("/", kind, body % (head.encode(), content))
+
+
+def test_an_attack_in_a_part_is_seen_however_the_part_is_written(engine: Engine) -> None:
+    field = 'Content-Disposition: form-data; name="q"'
+    script = b"<script>alert(1)</script>"
+    assert not engine.ask(_part(f'{field}; filename="a.html"', script)).blocked
+    for head in (
+        field,
+        f'{field}; filename=""',
+        'Content-Disposition: form-data; a="; filename=x"; name="q"',
+        f"{field}; filename =x",
+        f'Content-Disposition: form-data; filename="x"\r\n{field}',
+    ):
+        assert engine.ask(_part(head, script)).blocked, head
+    for line in (
+        "Content-Transfer-Encoding: base64",
+        "Content-Type: text/plain; charset=utf-7",
+        "Content-Type: text/plain; charset=utf-8; charset=utf-16",
+    ):
+        found = engine.ask(_part(f"{field}\r\n{line}"))
+        assert (found.status, found.rules[0]) == (415, 10114), line
+    for line in ("Content-Transfer-Encoding: binary", "Content-Type: text/plain; charset=UTF-8"):
+        assert not engine.ask(_part(f"{field}\r\n{line}")).blocked, line
+
+
+def test_a_type_that_php_takes_for_a_form_is_one(engine: Engine) -> None:
+    assert engine.ask(post("/", f"{FORM} x", b"q=<script>alert(1)</script>")).blocked
+
+
+def test_json_hides_nothing_behind_half_a_pair_or_in_names(engine: Engine) -> None:
+    for body in (
+        rb'{"q":"\ud800\u003cscript>alert(1)</script>"}',
+        b'{"<script>alert(1)</script>":{}}',
+        b'{"<script>alert(1)</script>":[]}',
+    ):
+        assert engine.ask(post("/", "application/json", body)).blocked, body
 
 
 @pytest.mark.parametrize(

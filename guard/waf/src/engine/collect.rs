@@ -10,8 +10,10 @@ use crate::transforms::decode;
 /// that leave JSON and XML to the configuration around them, as CRS does, see such bodies too.
 fn processor(content_type: &[u8]) -> &'static str {
     let kind = content_type.to_ascii_lowercase();
-    let kind = kind.split(|byte| matches!(byte, b';' | b',')).next();
-    let kind = kind.unwrap_or_default().trim_ascii();
+    // Where PHP ends the type, too: at a blank.
+    let ends = |byte: &u8| matches!(byte, b';' | b',' | b' ' | b'\t');
+    let kind = kind.trim_ascii_start().split(ends).next();
+    let kind = kind.unwrap_or_default();
     match kind {
         b"application/x-www-form-urlencoded" => "URLENCODED",
         b"multipart/form-data" => "MULTIPART",
