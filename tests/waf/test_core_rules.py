@@ -13,7 +13,7 @@ from rule_sets import core
 
 FORM = "application/x-www-form-urlencoded"
 VERDICT, SET_UP = 10900, {10000, 10001, 10002, 10003, 10004}
-MESSAGE = {10100, 10101, 10110, 10111, 10112, 10113, 10114, 10410}
+MESSAGE = {10100, 10101, 10110, 10111, 10112, 10113, 10114, 10115, 10410}
 ELSEWHERE = {10120, 10205, 10304, 10310, 10403, 10505, 10700}
 """Rules that look neither at the message as a whole nor at the value of an argument."""
 ATTACKS: Mapping[int, tuple[bytes, ...]] = {
@@ -130,12 +130,15 @@ def test_bodies_that_no_rule_could_read_are_refused(engine: Engine) -> None:
     packed = post("/", FORM, b"a=b", ("Content-Encoding", "gzip"))
     hidden = post("/", f"{FORM}; charset=utf-7", b"a=b")
     twice = post("/", f"{FORM}; charset=utf-8; charset=utf-7", b"a=b")
-    found = [engine.ask(one) for one in (two, packed, hidden, twice)]
+    # Envoy makes one line of two.
+    joined = post("/", f"text/plain,{FORM}", b"a=b")
+    found = [engine.ask(one) for one in (two, packed, hidden, twice, joined)]
     assert [(one.status, one.rules[0]) for one in found] == [
         (400, 10110),
         (415, 10111),
         (415, 10112),
         (415, 10113),
+        (400, 10115),
     ]
     plain = ("Content-Encoding", "identity")
     assert not engine.ask(post("/", f"{FORM}; charset=UTF-8", b"a=b", plain)).blocked
