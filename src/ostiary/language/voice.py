@@ -126,6 +126,7 @@ _PATTERNS: Final = {
     r"^[1-9]\d{0,5}(KiB|MiB)$": "a size such as 128KiB",
     r"^[1-9]\d{0,5}(ms|s)$": "a time of work such as 100ms or 2s",
     r"^\d{4}-\d{2}-\d{2}$": "a day such as 2027-03-31",
+    r"^[a-z0-9-]{1,64}$": "the name of a header in lower case, such as x-api-key",
     r"^tag:[^\s]+$": "`tag:` and a tag of rules",
     r"^[\x20-\x7e]+$": "plain ASCII text on one line",
     r"^[a-z-]+(, ?[a-z-]+)*$|^off$": "words such as no-referrer, or off",
