@@ -23,7 +23,7 @@ pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     }
     let sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(byte);
     let sound = !found.is_empty() && found.len() <= 200 && found.iter().all(sound);
-    sound.then(|| found.to_vec())
+    sound.then_some(found)
 }
 
 /// Read a whole body.
