@@ -1,5 +1,6 @@
 //! Tokens that were verified, so that a signature is checked once and not at each request.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,47 @@ pub struct Known<S, V = Verified> {
     pub verified: V,
     /// What its owner keeps beside it.
     pub slot: S,
+}
+
+/// The token that one thread looked at last: a client's next request mostly brings it again, and then
+/// nothing is hashed and no lock taken.
+#[derive(Debug)]
+pub struct Latest<S, V = Verified>(RefCell<Option<Arc<Known<S, V>>>>);
+
+impl<S, V> Latest<S, V> {
+    /// Nothing was looked at yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    /// What is known about exactly these bytes, here or in `cache`.
+    pub fn get(&self, cache: &TokenCache<S, V>, token: &[u8]) -> Option<Arc<Known<S, V>>> {
+        let mut last = self.0.borrow_mut();
+        if last.as_ref().is_none_or(|one| *one.token != *token) {
+            *last = Some(cache.get(token)?);
+        }
+        last.clone()
+    }
+
+    /// `token` is known from now on, here and in `cache`.
+    pub fn put(
+        &self,
+        cache: &TokenCache<S, V>,
+        token: &[u8],
+        verified: V,
+        slot: S,
+    ) -> Arc<Known<S, V>> {
+        let known = cache.put(token, verified, slot);
+        *self.0.borrow_mut() = Some(Arc::clone(&known));
+        known
+    }
+}
+
+impl<S, V> Default for Latest<S, V> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 struct Shard<S, V> {

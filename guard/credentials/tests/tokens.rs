@@ -3,7 +3,9 @@
 mod forge;
 
 use forge::{AUDIENCE, Forge, NOW, TERMS, TYPE, decode, encode, judge};
-use ostiary_credentials::{Reason, TRUST_TYPE, Terms, TokenCache, TrustSigner, Verifier, wrap};
+use ostiary_credentials::{
+    Latest, Reason, TRUST_TYPE, Terms, TokenCache, TrustSigner, Verifier, wrap,
+};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 
@@ -213,6 +215,22 @@ fn remembered_tokens_are_the_very_same_bytes() {
     assert!(cache.get(&forged).is_none());
     assert!(cache.get(&token.as_bytes()[1..]).is_none());
     assert!(cache.get(b"").is_none());
+}
+
+#[test]
+fn what_was_looked_at_last_is_found_by_all_its_bytes_and_made_anew() {
+    let forge = Forge::new();
+    let (cache, latest) = (TokenCache::new(1_000), Latest::new());
+    let token = forge.token(&json!({}), &json!({}));
+    let verified = || judge(&forge.verifier(), token.as_bytes()).unwrap();
+    latest.put(&cache, token.as_bytes(), verified(), 1);
+    let slot = |bytes: &[u8]| latest.get(&cache, bytes).map(|one| one.slot);
+    assert_eq!(slot(token.as_bytes()), Some(1));
+    assert_eq!(slot(&token.as_bytes()[1..]), None);
+    latest.put(&cache, token.as_bytes(), verified(), 2);
+    assert_eq!(slot(token.as_bytes()), Some(2));
+    let elsewhere = Latest::new();
+    assert_eq!(elsewhere.get(&cache, token.as_bytes()).unwrap().slot, 2);
 }
 
 #[test]

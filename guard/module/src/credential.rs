@@ -1,12 +1,11 @@
 //! The credentials of a request: session cookie, what `login` handed over, identity assertion.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use ostiary_credentials::bearer::IssuerTerms;
 use ostiary_credentials::cookies;
-use ostiary_credentials::{Known, Terms, TokenCache, Verified, Verifier};
+use ostiary_credentials::{Known, Latest, Terms, TokenCache, Verified, Verifier};
 use ostiary_verdicts::{Key, Kind, Subject};
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,7 +35,7 @@ pub(crate) struct Beside {
 
 thread_local! {
     /// The token that was looked at last on this worker: `handover` asks for what `who` has asked.
-    static LAST: RefCell<Option<(Vec<u8>, Remembered)>> = const { RefCell::new(None) };
+    static LATEST: Latest<Beside> = const { Latest::new() };
 }
 
 /// `who`: what programs show, else the session cookie.
@@ -80,7 +79,7 @@ impl Tokens {
             Some(found) if self.verifier.accepts(&found.verified) => found,
             _ => {
                 let verified = self.verifier.verify(token).ok()?;
-                cache().put(token, verified, Beside::default())
+                LATEST.with(|one| one.put(cache(), token, verified, Beside::default()))
             }
         };
         Some(found)
@@ -372,19 +371,7 @@ pub(crate) fn remembered() -> usize {
 }
 
 fn recall(token: &[u8]) -> Option<Remembered> {
-    LAST.with_borrow_mut(|last| {
-        if let Some((bytes, known)) = last
-            && bytes == token
-        {
-            return Some(Arc::clone(known));
-        }
-        let known = cache().get(token)?;
-        let (bytes, place) = last.get_or_insert_with(|| (Vec::new(), Arc::clone(&known)));
-        bytes.clear();
-        bytes.extend_from_slice(token);
-        *place = Arc::clone(&known);
-        Some(known)
-    })
+    LATEST.with(|one| one.get(cache(), token))
 }
 
 /// Unix seconds, by the control plane's clock where that was heard: a proxy whose own clock is behind

@@ -4,13 +4,13 @@
 //! looks at it again and hands over whom it is about, with the assertion for the application; that
 //! is remembered beside the credential, so that nobody is called for it again until it is over.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ostiary_credentials::bearer::{self, Bearer, Issuer, IssuerTerms};
 use ostiary_credentials::{
-    KEY_PREFIX, Known, Reason, Terms, TokenCache, Verifier, fingerprint, key_digest, of_map, wrap,
+    KEY_PREFIX, Known, Latest, Reason, Terms, TokenCache, Verifier, fingerprint, key_digest,
+    of_map, wrap,
 };
 use ostiary_verdicts::{Key, Kind, Subject};
 use serde::Deserialize;
@@ -52,7 +52,7 @@ pub(crate) struct Beside {
 
 thread_local! {
     /// The credential that was looked at last on this worker.
-    static LAST: RefCell<Option<(Vec<u8>, Credential)>> = const { RefCell::new(None) };
+    static LATEST: Latest<Beside, Said> = const { Latest::new() };
 }
 
 /// What a route accepts.
@@ -163,8 +163,7 @@ impl Machine {
         match bearer::verify(token, &named.collect::<Vec<_>>(), now) {
             Ok(verified) => {
                 let said = Said::Bearer(Box::new(verified));
-                let known = cache().put(token, said, Beside::default());
-                Ok(Found::Verified(known))
+                Ok(Found::Verified(remember(token, said)))
             }
             Err(why) if why.reason == Reason::UnknownKey => Ok(Found::UnknownKey(why.issuer)),
             Err(why) => Err(why.reason),
@@ -318,8 +317,7 @@ fn look_at_key(token: &[u8], accepted: &Accepted) -> Result<Found, Reason> {
     let keys = [Key::Named(Kind::ApiKey, &digest)];
     let found = process.table.credential(&keys, None, process.now_ms());
     if exists(&found) {
-        let known = cache().put(token, Said::Key(digest), Beside::default());
-        Ok(Found::Verified(known))
+        Ok(Found::Verified(remember(token, Said::Key(digest))))
     } else {
         Err(Reason::KeyUnknown)
     }
@@ -372,18 +370,10 @@ pub(crate) fn remembered() -> usize {
     cache().len()
 }
 
+fn remember(token: &[u8], said: Said) -> Credential {
+    LATEST.with(|one| one.put(cache(), token, said, Beside::default()))
+}
+
 fn recall(token: &[u8]) -> Option<Credential> {
-    LAST.with_borrow_mut(|last| {
-        if let Some((bytes, known)) = last
-            && bytes == token
-        {
-            return Some(Arc::clone(known));
-        }
-        let known = cache().get(token)?;
-        let (bytes, place) = last.get_or_insert_with(|| (Vec::new(), Arc::clone(&known)));
-        bytes.clear();
-        bytes.extend_from_slice(token);
-        *place = Arc::clone(&known);
-        Some(known)
-    })
+    LATEST.with(|one| one.get(cache(), token))
 }
