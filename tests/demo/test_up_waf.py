@@ -211,6 +211,8 @@ def test_a_shadow_stops_nothing_and_tells_all(up: Up) -> None:
     assert (found["action"], found["mode"], found["code"]) == ("flagged", "shadow", 200)
     assert found["rules"]
     assert found["request"]
+    # It holds what people sent: nobody but the proxy's own user reads it.
+    assert (up.state.parent / "shadow.jsonl").stat().st_mode & 0o777 == 0o600
     assert "flagged (mode shadow)" in explained(up, answer)
 
 
