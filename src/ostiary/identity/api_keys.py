@@ -13,6 +13,8 @@ from typing import Final
 
 KEY_PREFIX: Final = "ostk_"
 SECRET_BITS: Final = 256
+OF_KEYS: Final = "key"
+"""Before the `:` in the name of a service account, where users of issuers have their issuer."""
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET: Final = 43
 """Letters and digits that hold 256 bits."""
@@ -46,7 +48,7 @@ class ApiKey:
     @property
     def user(self) -> str:
         """Who comes in with it."""
-        return self.owner or f"key:{self.name}"
+        return self.owner or f"{OF_KEYS}:{self.name}"
 
     def holds(self, now: float) -> bool:
         """Whether it is neither over nor revoked."""

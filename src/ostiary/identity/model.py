@@ -77,6 +77,12 @@ def check_account(name: str, email: str, groups: tuple[str, ...]) -> None:
                 f"the {word} {text[:40]!r} cannot be used",
                 f"at most {limit} printable characters, none of them a space at either end",
             )
+    if ":" in name:
+        raise Refused(
+            "account-invalid",
+            f"the name {name[:40]!r} cannot be used: it would be somebody of an issuer's",
+            "users of issuers and services with a key are called <who vouches>:<name>; leave out :",
+        )
     if not name or not all(groups):
         raise Refused("account-invalid", "an account and its groups need a name that is not empty")
     if email and email.count("@") != 1:

@@ -41,6 +41,7 @@ CODES: Final[Mapping[str, str]] = {
     "plan.host-outside": "No HTTPS listener of the gateway serves the host of a route.",
     "plan.hsts": "HSTS would lock browsers out while the certificate is our own.",
     "plan.issuer-keys": "Where the keys of an issuer are is not said once, or not with https.",
+    "plan.issuer-name": "An issuer is called as nobody may be who signs tokens: `key`.",
     "plan.issuer-twice": "Two issuers have the same `issuer`.",
     "plan.limit-needs-login": "A limit per user stands on a route without sign-in.",
     "plan.loosened": "A lower level writes something looser than a level above it wrote.",

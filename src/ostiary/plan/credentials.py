@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ostiary.errors import ConfigError
 from ostiary.features.credentials import Accepted, Bearer, Credentials
+from ostiary.identity.api_keys import OF_KEYS
 from ostiary.identity.issuers import Issuer
 from ostiary.language import issuers as written
 from ostiary.language.document import Noun
@@ -45,6 +46,16 @@ def issuer_faults(
     """What is wrong with each by itself, and with two of them together."""
     first: dict[str, Noun[written.Issuer]] = {}
     for noun in issuers.values():
+        if noun.name == OF_KEYS:
+            yield (
+                noun,
+                ConfigError(
+                    "plan.issuer-name",
+                    f"{noun}: its users would be called {OF_KEYS}:<sub>, as services are",
+                    noun.place,
+                    "give it another name",
+                ),
+            )
         keys = noun.value.keys
         if (keys.url is None) == (keys.file is None):
             yield (

@@ -124,6 +124,7 @@ def test_an_origin_has_no_default_port() -> None:
         ("a\x00b", "", ()),
         ("a\nb", "", ()),
         ("x" * 129, "", ()),
+        ("corp:ada", "", ()),
         ("ada", "nobody", ()),
         ("ada", "a@b@c", ()),
         ("ada", "", ("",)),
