@@ -18,10 +18,10 @@ pytestmark = [
 HOST, WILD = "api.apps.localhost", "*.apps.localhost"
 
 
-def ask(up: Up, **headers: str) -> tuple[int, str]:
+def ask(up: Up, host: str = HOST, **headers: str) -> tuple[int, str]:
     """Status and body of one request."""
     with loopback_client(str(up.state / "ca.pem")) as client:
-        answer = client.get(f"https://{HOST}:{up.https}/", headers=headers)
+        answer = client.get(f"https://{host}:{up.https}/", headers=headers)
     return answer.status_code, answer.text
 
 
@@ -69,3 +69,27 @@ def test_a_key_opens_until_it_is_revoked(tmp_path: Path) -> None:
             assert not [one for one in (text, new, other) if one in up.logs()]
             stored = b"".join(one.read_bytes() for one in up.state.glob("ostiary.db*"))
             assert text.encode() not in stored
+
+
+def test_a_key_opens_what_is_behind_a_mini_gateway_and_any_name_of_a_wildcard(
+    tmp_path: Path,
+) -> None:
+    port, beside = free_ports(2)
+    allow = "access: [{allow: {groups: [staff]}}]"
+    with echo() as application:
+        document = tmp_path / "gateway.yaml"
+        document.write_text(
+            f"gateway: {{https: {{port: {port}, address: 127.0.0.1, hosts: ['{WILD}']}}}}\n"
+            f"services:\n  api: {{at: '{application}', mini_gateway: {{port: {beside}}},\n    {allow}}}\n"
+            f"routes:\n  api: {{host: '{WILD}', to: api, credentials: {{api_keys: true}},\n    {allow}}}\n"
+        )
+        with running_up(tmp_path / "state", [document], https=port, host=HOST) as up:
+            until(lambda: not up.red(), 20, "never green")
+            text, _ = key(up, "create", "backup", "--group", "staff")
+            guest, _ = key(up, "create", "guest")
+            for host in (HOST, "another.apps.localhost"):
+                for _ in range(2):  # first by `login`, then by what the guard remembers
+                    status, body = ask(up, host, **{"x-api-key": text})
+                    assert (status, host in body) == (200, True)
+                assert ask(up, host, **{"x-api-key": guest})[0] == 403
+                assert ask(up, host)[0] == 401

@@ -150,7 +150,7 @@ class Rig:
 def rig(folder: Path, *, login: bool = False, **changes: Any) -> Iterator[Rig]:
     """Everything runs; `changes` are to what the issuer's tokens have to be."""
     issuer = Issuer(folder / "keys.json")
-    corp = replace(_corp(issuer.file), **changes)
+    corp = replace(corp_of(issuer.file), **changes)
     accepted = Accepted(login=login, bearer={"corp": [AUDIENCE]})
     told = json.dumps(accepted.told)
     record = PolicyRecord("default/default/notes", (HOST,), LEVELS, login, "", credentials=told)
@@ -163,13 +163,14 @@ def rig(folder: Path, *, login: bool = False, **changes: Any) -> Iterator[Rig]:
         contextlib.closing(database),
         identity_rig.rig(folder, [site], mode="guard", issuers=issuers) as edge,
     ):
-        stores = _stores(folder, database, corp, record, edge.key)
+        stores = stores_of(folder, database, corp, record, edge.key)
         check = Check(stores, identity_rig.ISSUER, time.time)
         edge.answer = lambda request: check.answer(read(request))
         yield Rig(edge, issuer)
 
 
-def _corp(file: Path) -> Terms:
+def corp_of(file: Path) -> Terms:
+    """What tokens of the issuer with the keys in `file` have to be."""
     return Terms(
         name="corp",
         issuer=ISSUER,
@@ -189,9 +190,10 @@ def _corp(file: Path) -> Terms:
     )
 
 
-def _stores(
+def stores_of(
     folder: Path, database: Database, corp: Terms, record: PolicyRecord, key: ECKey
 ) -> Stores:
+    """What `login` needs, in real stores; it knows the keys that the issuer has now."""
     database.create()
     seal, site, revisions = Seal.in_folder(folder), SiteStore(database), Revisions(database)
     sign_in = SignInHost(

@@ -6,7 +6,7 @@ Pure. Fed by the plan; the control plane stores them with their key sets before 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -69,13 +69,8 @@ def write_issuers(issuers: Iterable[Issuer]) -> str:
 
 def read_issuers(text: str) -> Mapping[str, Issuer]:
     """The issuers that were written as `text`, by name."""
-    found: Mapping[str, Issuer] = {}
-    for row in json.loads(text):
-        values: dict[str, Any] = {
-            key: tuple(one) if isinstance(one, list) else one for key, one in row.items()
-        }
-        found = {**found, values["name"]: Issuer(**values)}
-    return found
+    rows: list[dict[str, Any]] = json.loads(text)
+    return {row["name"]: Issuer(**{key: _frozen(one) for key, one in row.items()}) for row in rows}
 
 
 def key_set(text: bytes) -> str:
@@ -85,13 +80,21 @@ def key_set(text: bytes) -> str:
     """
     try:
         found = json.loads(text)
-        keys = [{name: str(one[name]) for name in _PUBLIC if name in one} for one in found["keys"]]
-    except (ValueError, TypeError, KeyError) as error:
+        keys = [dict(_public(one)) for one in found["keys"]]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _no_key_set("it is no JSON with a list `keys`") from error
     if len(keys) > _MOST_KEYS:
         raise _no_key_set(f"it has more than {_MOST_KEYS} keys")
     ordered = sorted(keys, key=lambda one: json.dumps(one, sort_keys=True))
     return json.dumps({"keys": ordered}, sort_keys=True, separators=(",", ":"))
+
+
+def _public(key: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    return ((name, str(value)) for name, value in key.items() if name in _PUBLIC)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _no_key_set(why: str) -> Refused:

@@ -15,7 +15,7 @@ import grpc.aio
 import structlog
 
 from ostiary.errors import Unreachable
-from ostiary.login.asked import read
+from ostiary.login.asked import Asked, read
 from ostiary.login.check import Check
 from ostiary.login.peer import grpc_uris, is_gateway
 from ostiary.login.replies import unwell
@@ -31,9 +31,10 @@ _log = structlog.get_logger(__name__)
 class Authorization:
     """The gRPC face of `Check`."""
 
-    def __init__(self, check: Check, work: Work, trust_domain: str) -> None:
+    def __init__(self, check: Check, work: Work, programs: Work, trust_domain: str) -> None:
         self._check = check
         self._work = work
+        self._programs = programs
         self._trust_domain = trust_domain
 
     async def answer(
@@ -44,14 +45,23 @@ class Authorization:
         """What `Check` says; any other peer than a gateway is turned away."""
         if not is_gateway(grpc_uris(context.auth_context()), self._trust_domain):
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only a gateway may ask")
-        return await self._work.run(lambda: self._answer(raw))
-
-    def _answer(self, raw: bytes) -> auth.CheckResponse:
         try:
-            return self._check.answer(read(auth.CheckRequest.FromString(raw)))
+            asked = read(auth.CheckRequest.FromString(raw))
+        except Exception as error:  # noqa: BLE001  as below
+            return _broken(error)
+        work = self._work if asked.machine is None else self._programs
+        return await work.run(lambda: self._answer(asked))
+
+    def _answer(self, asked: Asked) -> auth.CheckResponse:
+        try:
+            return self._check.answer(asked)
         except Exception as error:  # noqa: BLE001  whatever it is, it is no reason to let pass
-            _log.error("check broke", error=repr(error))
-            return unwell()
+            return _broken(error)
+
+
+def _broken(error: Exception) -> auth.CheckResponse:
+    _log.error("check broke", error=repr(error))
+    return unwell()
 
 
 async def start_authz(

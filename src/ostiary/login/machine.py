@@ -8,14 +8,15 @@ once in a while for each issuer. Fed by `check`; feeds the proxy through `replie
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from importlib import import_module
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any, Final
 
 import structlog
 
-from ostiary.errors import OstiaryError
+from ostiary.errors import OstiaryError, Refused
 from ostiary.identity.api_keys import digest
 from ostiary.identity.directory import Door
 from ostiary.identity.issuers import NO_KEYS, Issuer, read_issuers, terms
@@ -23,7 +24,7 @@ from ostiary.identity.machine import LIFETIME, Shown, mint_machine
 from ostiary.login import replies
 from ostiary.login.asked import Asked, Machine
 from ostiary.login.minting import new_id
-from ostiary.login.ports import Stores
+from ostiary.login.ports import KeySetsPort, Stores
 from ostiary.login.refusal import refusal
 from ostiary.plan.policy import PolicyRecord
 from ostiary.policy.decide import decide
@@ -34,6 +35,10 @@ from ostiary.wire import ISSUERS_TEXT
 FETCHES: Final = 3
 FETCHES_PER: Final = 30.0
 """Seconds in which tokens may cause so many fetches of one issuer's keys."""
+PROGRAMS: Final = 24
+"""Threads for questions about programs."""
+_WAITING: Final = 20
+"""Of those, how many may wait for an issuer: what one gateway lets through in a second."""
 _ENGINE: Final = "ostiary_guard"
 _UNKNOWN_KEY: Final = "token-unknown-key"
 _log = structlog.get_logger(__name__)
@@ -51,7 +56,8 @@ class Machines:
         self._issuer = issuer
         self._clock = clock
         self._fetched: dict[str, list[float]] = {}
-        self._lock = Lock()
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._waiting = BoundedSemaphore(_WAITING)
 
     def answer(
         self, asked: Asked, shown: Machine, door: Door, record: PolicyRecord
@@ -122,12 +128,13 @@ class Machines:
         if issuer is None or shown.issuer not in accepted:
             raise NotValid("token-issuer")
         audiences = {shown.issuer: accepted[shown.issuer]}
+        keys = self._keys(issuer)
         try:
-            said = _verify(shown.text, issuer, self._keys(issuer), audiences, now)
+            said = _verify(shown.text, issuer, keys, audiences, now)
         except NotValid as error:
             if str(error) != _UNKNOWN_KEY:
                 raise
-            fresh = self._fetch(issuer, now)
+            fresh = self._newer(issuer, keys, now)
             said = _verify(shown.text, issuer, fresh, audiences, now)
         return Shown(
             kind=shown.kind,
@@ -149,18 +156,31 @@ class Machines:
         key_sets = self._stores.key_sets
         return NO_KEYS if key_sets is None else key_sets.known(issuer)
 
-    def _fetch(self, issuer: Issuer, now: float) -> str:
-        """The keys of this moment, or those of the last fetch while that is young."""
+    def _newer(self, issuer: Issuer, known: str, now: float) -> str:
+        """Keys that are newer than `known`: of this moment, or as somebody else has just got them.
+
+        One fetches and the others wait for it, so that at a rotation none of them is refused. An
+        issuer that does not answer holds up so many questions and no more.
+        """
         key_sets = self._stores.key_sets
-        with self._lock:
-            before = self._fetched.get(issuer.name, [])
-            recent = [one for one in before if now - one < FETCHES_PER]
-            due = len(recent) < FETCHES
-            self._fetched[issuer.name] = [*recent, now] if due else recent
         if key_sets is None:
             raise NotValid(_UNKNOWN_KEY)
-        if not due:
-            return key_sets.known(issuer)
+        if not self._waiting.acquire(blocking=False):
+            raise Refused("keys-awaited", "keys of an issuer are being fetched", "try again soon")
+        try:
+            with self._locks[issuer.name]:
+                found = key_sets.known(issuer)
+                return found if found != known else self._fetch(key_sets, issuer, now)
+        finally:
+            self._waiting.release()
+
+    def _fetch(self, key_sets: KeySetsPort, issuer: Issuer, now: float) -> str:
+        before = self._fetched.get(issuer.name, [])
+        recent = [one for one in before if now - one < FETCHES_PER]
+        self._fetched[issuer.name] = recent
+        if len(recent) >= FETCHES:
+            raise NotValid(_UNKNOWN_KEY)
+        recent.append(now)
         try:
             return key_sets.fetch(issuer)
         except OstiaryError as error:

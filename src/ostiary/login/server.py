@@ -22,6 +22,7 @@ from argon2 import PasswordHasher
 from ostiary.errors import OstiaryError, Unreachable
 from ostiary.login.authz import Authorization, start_authz
 from ostiary.login.check import Check
+from ostiary.login.machine import PROGRAMS
 from ostiary.login.passwords import Passwords
 from ostiary.login.peer import guarded_protocol
 from ostiary.login.ports import Stores
@@ -77,7 +78,9 @@ async def run_login(
     work, passwords = Work(), Passwords(hasher)
     pages = Work()  # of their own: a flood of pages must not queue up in front of refreshes
     server = _http(listen, web(stores, passwords, pages, issuer, clock))
-    authorization = Authorization(Check(stores, issuer, clock), work, listen.trust_domain)
+    programs = Work(PROGRAMS)  # they may wait for an issuer's keys, and no refresh waits with them
+    check = Check(stores, issuer, clock)
+    authorization = Authorization(check, work, programs, listen.trust_domain)
     with _socket(listen) as door:
         address = f"{listen.host}:{listen.authz_port}"
         authz, authz_port = await start_authz(authorization, address, listen.authz_credentials)
@@ -94,6 +97,7 @@ async def run_login(
             server.should_exit = True
             await asyncio.gather(authz.stop(_GRACE), _end(tasks))
             passwords.close()
+            programs.close()
             pages.close()
             work.close()
 

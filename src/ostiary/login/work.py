@@ -14,8 +14,8 @@ _THREADS: Final = 4
 class Work:
     """A few threads that ask the store."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+    def __init__(self, threads: int = _THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
 
     async def run(self, task: Callable[[], T]) -> T:
         """What `task` returns; it runs in a thread."""

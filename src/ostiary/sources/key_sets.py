@@ -7,6 +7,7 @@ no part of ours. Fed by `app`.
 from __future__ import annotations
 
 import ssl
+import time
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from ostiary.errors import Unreachable
 from ostiary.identity.issuers import Issuer, key_set
 
 _PATIENCE: Final = 5.0
+"""Seconds for a whole fetch: a server that sends a byte now and then holds nobody up."""
 _LARGEST: Final = 256 * 1024
 
 
@@ -36,6 +38,7 @@ def fetch_keys(issuer: Issuer) -> str:
 
 
 def _get(issuer: Issuer) -> bytes:
+    deadline = time.monotonic() + _PATIENCE
     trust = ssl.create_default_context(cafile=issuer.ca or None)
     accept = {"accept": "application/jwk-set+json, application/json"}
     with (
@@ -47,6 +50,8 @@ def _get(issuer: Issuer) -> bytes:
         body = b""
         for chunk in answer.iter_bytes():
             body += chunk
+            if time.monotonic() > deadline:
+                raise _away(issuer, f"{issuer.url} took more than {_PATIENCE:.0f} seconds")
             if len(body) > _LARGEST:
                 raise _away(issuer, f"{issuer.url} answered more than {_LARGEST} bytes")
         return body
