@@ -80,8 +80,10 @@ def test_a_key_opens_what_is_behind_a_mini_gateway_and_any_name_of_a_wildcard(
         document = tmp_path / "gateway.yaml"
         document.write_text(
             f"gateway: {{https: {{port: {port}, address: 127.0.0.1, hosts: ['{WILD}']}}}}\n"
-            f"services:\n  api: {{at: '{application}', mini_gateway: {{port: {beside}}},\n    {allow}}}\n"
-            f"routes:\n  api: {{host: '{WILD}', to: api, credentials: {{api_keys: true}},\n    {allow}}}\n"
+            f"services:\n  api: {{at: '{application}', "
+            f"mini_gateway: {{port: {beside}}}, {allow}}}\n"
+            f"routes:\n  api: {{host: '{WILD}', to: api, "
+            f"credentials: {{api_keys: true}}, {allow}}}\n"
         )
         with running_up(tmp_path / "state", [document], https=port, host=HOST) as up:
             until(lambda: not up.red(), 20, "never green")
